@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param, help_heading = "Query")]
     params: Vec<(String, String)>,
 
-    /// Instead of rows, show what the query's conditions exclude, and what was read
+    /// Instead of rows, show the query's plan, what its conditions exclude, and what was read
     #[arg(long, help_heading = "Query")]
     explain: bool,
 

@@ -35,7 +35,7 @@ use crate::sql::run::sets::{combine, value_rows};
 use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::{names, recursion, walk};
-use crate::sql::types::relation::Relation;
+use crate::sql::types::relation::{Field, Relation};
 use crate::tables::{self, Table};
 use resolve::Clause;
 
@@ -45,6 +45,8 @@ type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 /// A query with resolved names, and the types of all its tables.
 pub(in crate::sql) struct Bound {
     tree: Query,
+    /// The columns of the answer, with their types.
+    columns: Vec<Field>,
     binder: Rc<Binder>,
     now: Timestamp,
 }
@@ -84,17 +86,22 @@ impl Bound {
             shapes: Shapes::default(),
             given: Cell::new(0),
         };
-        binder.query(&Ctes::default(), None, &mut tree)?;
-        Ok(Self { tree, binder: Rc::new(binder), now })
+        let columns = binder.query(&Ctes::default(), None, &mut tree)?.seen().fields;
+        Ok(Self { tree, columns, binder: Rc::new(binder), now })
     }
 
-    /// The same with a part of its tree.
+    /// The same with a part of its tree, whose columns nobody asks for.
     pub fn with(&self, tree: Query) -> Self {
-        Self { tree, binder: Rc::clone(&self.binder), now: self.now }
+        Self { tree, columns: Vec::new(), binder: Rc::clone(&self.binder), now: self.now }
     }
 
     pub fn tree(&self) -> &Query {
         &self.tree
+    }
+
+    /// The columns of the answer, with their types.
+    pub fn columns(&self) -> &[Field] {
+        &self.columns
     }
 
     pub fn into_tree(self) -> Query {

@@ -3,6 +3,7 @@
 pub(super) mod around;
 pub(super) mod bounds;
 pub(super) mod divide;
+pub(super) mod logical;
 pub(super) mod mention;
 pub(super) mod needed;
 pub(super) mod order_insensitive;

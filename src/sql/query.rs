@@ -13,7 +13,7 @@ use crate::sql::panics;
 use crate::sql::plan::around::{self, Outer};
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
-use crate::sql::plan::{divide, order_insensitive, reading, sought};
+use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
 use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
@@ -39,6 +39,7 @@ pub struct Query {
     tables: Vec<&'static Table>,
     /// Whether the answer does not depend on the order of events.
     order_insensitive: bool,
+    logical: Arc<logical::Plan>,
     /// How it is answered by counting, if that is possible.
     plan: Option<Plan>,
     /// If `tree` is the inner query of another one: that one.
@@ -89,31 +90,39 @@ struct Ways {
 
 impl Ways {
     /// `as_select` is the same query as a SELECT, if it is none.
-    fn of(bound: &Bound, as_select: Option<Bound>, lake: bool) -> Self {
-        let (scan, filters) = reading::scan(bound);
+    fn of(planned: (&Bound, &logical::Plan), as_select: Option<Bound>, lake: bool) -> Self {
+        let (bound, logical) = planned;
+        let (scan, filters) = reading::scan(bound, logical);
         let flow = match as_select {
-            None => Flow::of(bound, &scan, &filters, lake),
+            None => Flow::of(planned, &scan, &filters, lake),
             Some(bound) => {
-                let (scan, filters) = reading::scan(&bound);
-                Flow::of(&bound, &scan, &filters, lake)
+                let logical = logical::Plan::of(&bound);
+                let (scan, filters) = reading::scan(&bound, &logical);
+                Flow::of((&bound, &logical), &scan, &filters, lake)
             }
         };
-        let (order_insensitive, plan) = Self::counting(bound, &scan, &filters, lake);
+        let (order_insensitive, plan) = Self::counting(planned, &scan, &filters, lake);
         Self { scan, filters, order_insensitive, plan, flow }
     }
 
     /// The same for an inner query, which needs no more than the whole one.
     fn of_inner(&self, bound: &Bound, lake: bool) -> Self {
         let (scan, filters) = (self.scan.clone(), self.filters.clone());
-        let (order_insensitive, plan) = Self::counting(bound, &scan, &filters, lake);
-        let flow = Flow::of(bound, &scan, &filters, lake);
+        let logical = logical::Plan::of(bound);
+        let (order_insensitive, plan) = Self::counting((bound, &logical), &scan, &filters, lake);
+        let flow = Flow::of((bound, &logical), &scan, &filters, lake);
         Self { scan, filters, order_insensitive, plan, flow }
     }
 
-    fn counting(bound: &Bound, scan: &Scan, filters: &Filters, lake: bool) -> (bool, Option<Plan>) {
-        let order_insensitive = order_insensitive::is_order_insensitive(bound.tree());
+    fn counting(
+        (bound, logical): (&Bound, &logical::Plan),
+        scan: &Scan,
+        filters: &Filters,
+        lake: bool,
+    ) -> (bool, Option<Plan>) {
+        let order_insensitive = order_insensitive::is_order_insensitive(logical);
         let plan = (order_insensitive && !lake)
-            .then(|| Plan::of(bound, scan.columns.as_deref(), sought::sought(filters)))
+            .then(|| Plan::of(bound, logical, scan.columns.as_deref(), sought::sought(filters)))
             .flatten();
         (order_insensitive, plan)
     }
@@ -152,7 +161,8 @@ impl Query {
         let lake = data_store::is_meant(&tree);
         let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
-        let ways = Ways::of(&bound, as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
+        let logical = logical::Plan::of(&bound);
+        let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
         let (tables, mut query) = (bound.declared(), None);
         if ways.plan.is_none() && ways.flow.is_none() {
             let mut found = None;
@@ -169,7 +179,21 @@ impl Query {
             Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
             None => ((bound.into_tree(), None), ways),
         };
-        Ok(Self { tree, params, now, scan, lake, filters, tables, order_insensitive, plan, outer, flow })
+        let logical = Arc::new(logical);
+        Ok(Self {
+            tree,
+            params,
+            now,
+            scan,
+            lake,
+            filters,
+            tables,
+            order_insensitive,
+            logical,
+            plan,
+            outer,
+            flow,
+        })
     }
 
     /// Whether the rows that it is evaluated to are not the answer yet.
@@ -185,6 +209,10 @@ impl Query {
     /// The plan for evaluating collected rows piece by piece.
     pub(in crate::sql) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
+    }
+
+    pub(in crate::sql) fn logical(&self) -> &logical::Plan {
+        &self.logical
     }
 
     pub(in crate::sql) fn plan(&self) -> Option<&Plan> {

@@ -9,6 +9,11 @@ use crate::sql::stream::flow::ReductionKind;
 use crate::sql::syntax::names;
 
 impl Query {
+    /// The logical plan: an operator on each line, below those that take its rows.
+    pub fn operators(&self) -> String {
+        self.logical().to_string()
+    }
+
     /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
     pub fn way(&self, lake: bool) -> Vec<String> {
         let mut said = self.way_of_inner(lake);

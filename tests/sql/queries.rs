@@ -261,6 +261,76 @@ fn explain_shows_what_the_conditions_save() {
 }
 
 #[test]
+fn explain_shows_the_operators_with_their_types() {
+    let source = fixtures().join("incident/AWSLogs");
+    let plan = |sql: &str| {
+        let (code, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--explain", "--quiet"]);
+        assert_eq!(code, Some(0), "{talk}");
+        let lines = out.lines().skip_while(|line| !line.starts_with("plan:"));
+        let of_plan = lines.take_while(|line| line.starts_with("plan:") || line.starts_with(' '));
+        of_plan.map(|line| line[14..].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        plan(
+            "WITH p AS (SELECT 'PutImage' AS wanted) SELECT e.eventname, count(*) AS n, max(r.arn) AS arn \
+             FROM events e CROSS JOIN UNNEST(resources) AS r JOIN p ON e.eventname = p.wanted \
+             WHERE eventsource = 'ecr.amazonaws.com' AND readonly = false \
+             GROUP BY 1 HAVING count(*) > 0 ORDER BY n DESC LIMIT 3"
+        ),
+        [
+            "Output eventname varchar, n bigint, arn varchar",
+            "  Limit 3",
+            "    TopK 3 by n DESC",
+            "      Project e.eventname, count(*) AS n, max(r.arn) AS arn",
+            "        Filter count(*) > 0",
+            "          Aggregate by e.eventname: count(*), max(r.arn)",
+            "            Filter eventsource = 'ecr.amazonaws.com' AND readonly = false",
+            "              Join on e.eventname = p.wanted",
+            "                Unnest resources AS r (arn varchar, accountid varchar, type varchar)",
+            "                  Scan cloudtrail_logs AS e",
+            "                Scan p",
+            "  With p",
+            "    Project 'PutImage' AS wanted",
+            "      Row",
+        ]
+    );
+    assert_eq!(
+        plan(
+            "SELECT DISTINCT a.eventid, row_number() OVER (PARTITION BY a.awsregion ORDER BY a.eventtime) AS nth \
+             FROM events a LEFT JOIN (SELECT requestid AS id FROM events) b ON a.eventid = b.id \
+             WHERE EXISTS (SELECT 1 FROM steps)"
+        ),
+        [
+            "Output eventid varchar, nth bigint",
+            "  Distinct",
+            "    Project a.eventid, row_number() OVER (PARTITION BY a.awsregion ORDER BY a.eventtime) AS nth",
+            "      Window row_number() OVER (PARTITION BY a.awsregion ORDER BY a.eventtime)",
+            "        Filter EXISTS (…)",
+            "          Subquery in an expression",
+            "            Project 1",
+            "              Scan steps",
+            "          Left join on a.eventid = b.id",
+            "            Scan cloudtrail_logs AS a",
+            "            Subquery AS b (id varchar)",
+            "              Project requestid AS id",
+            "                Scan cloudtrail_logs AS events",
+        ]
+    );
+    assert_eq!(
+        plan("SELECT eventname FROM events UNION ALL VALUES ('x') ORDER BY 1 LIMIT 2"),
+        [
+            "Output eventname varchar",
+            "  Limit 2",
+            "    TopK 2 by 1",
+            "      UNION ALL",
+            "        Project eventname",
+            "          Scan cloudtrail_logs AS events",
+            "        Values, 1 row",
+        ]
+    );
+}
+
+#[test]
 fn records_with_another_name_are_not_parsed() {
     let source = fixtures().join("incident/AWSLogs");
     let parsed = |sql: &str| {

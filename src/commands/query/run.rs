@@ -461,6 +461,9 @@ fn explain(
     writeln!(out, "read:         {}", read_text(coverage).trim_start_matches("read "))?;
     writeln!(out, "parsed:       {} of them", counted(coverage.records_relevant, "record", "records"))?;
     writeln!(out, "rows:         {}", count(answer.height() as u64))?;
+    for (at, operator) in query.operators().lines().enumerate() {
+        writeln!(out, "{:13} {operator}", if at == 0 { "plan:" } else { "" })?;
+    }
     if !tables.contains(&tables::cloudtrail::TABLE.name) {
         return Ok(());
     }

@@ -3,19 +3,14 @@
 //! A column is used if its name occurs with the unique name of the table anywhere in the query. Which columns
 //! a `*` stands for depends on what the surrounding query uses, so queries are processed from the outside in.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
-use sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, Visit,
-};
+use sqlparser::ast::{Expr, Query, SelectItem, SelectItemQualifiedWildcardKind};
 
-use crate::sql::syntax::names::{alias_of, constraint, is_events};
+use super::logical::{Leaf, Node, Operator, Plan};
+use crate::sql::syntax::names;
 use crate::sql::syntax::visit::expressions;
-use crate::sql::syntax::{names, walk};
 use crate::tables::{Kind, cloudtrail};
 
 /// Column → paths of its fields; `None`: the whole column.
@@ -41,10 +36,11 @@ impl Looked {
     }
 }
 
-/// The columns that are needed; `None`: all.
-pub(in crate::sql) fn needed(tree: &Query) -> Option<Needed> {
-    let mut walk = Walk { named: named(tree), rows: rows(), needed: Some(Needed::new()) };
-    walk.query(tree, &[], &Looked::All);
+/// The columns that are needed; `None` for all.
+pub(in crate::sql) fn needed(tree: &Query, plan: &Plan) -> Option<Needed> {
+    let mut walk =
+        Walk { named: named(tree), rows: rows(), commons: BTreeMap::new(), needed: Some(Needed::new()) };
+    walk.plan(plan, &Looked::All);
     walk.needed
 }
 
@@ -71,73 +67,51 @@ fn rows() -> Vec<(&'static str, Kind)> {
         .collect()
 }
 
-/// A common table expression, and which of its columns are used anywhere.
-struct Common {
-    name: String,
-    query: Query,
-    looked: RefCell<Looked>,
-}
-
 struct Walk {
     named: BTreeMap<String, Vec<Vec<String>>>,
-    /// The struct columns.
+    /// The columns that are rows.
     rows: Vec<(&'static str, Kind)>,
+    /// What is used of the tables that WITH defines, by all of their occurrences so far.
+    commons: BTreeMap<String, Looked>,
     needed: Option<Needed>,
 }
 
 impl Walk {
-    /// `looked`: the columns of the query that are used.
-    fn query(&mut self, query: &Query, commons: &[Rc<Common>], looked: &Looked) {
-        let mut commons = commons.to_vec();
-        let (before, is_recursive) = (commons.len(), query.with.as_ref().is_some_and(|with| with.recursive));
-        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let is_whole = is_recursive || !table.alias.columns.is_empty();
+    /// `looked` is what is used of the query's rows.
+    fn plan(&mut self, plan: &Plan, looked: &Looked) {
+        for common in &plan.commons {
+            let is_whole = plan.is_recursive || common.is_renamed;
             let looked = if is_whole { Looked::All } else { Looked::nothing() };
-            let name = table.alias.name.value.clone();
-            commons.push(Rc::new(Common {
-                name,
-                query: (*table.query).clone(),
-                looked: RefCell::new(looked),
-            }));
+            self.commons.insert(common.name.clone(), looked);
         }
-        // An ordinal in ORDER BY may stand for any column of the list.
-        let all = Looked::All;
-        self.set(&query.body, &commons, if query.order_by.is_some() { &all } else { looked });
-        self.subqueries(&query.order_by, &commons);
-        for at in (before..commons.len()).rev() {
-            if let (Some(common), Some(seen)) =
-                (commons.get(at), commons.get(..at + usize::from(is_recursive)))
-            {
-                let looked = common.looked.borrow().clone();
-                self.query(&common.query, seen, &looked);
-            }
+        self.node(&plan.top, looked);
+        // A table is used by the query and by those tables that stand behind it.
+        for common in plan.commons.iter().rev() {
+            let looked = self.commons.get(&common.name).cloned().unwrap_or(Looked::All);
+            self.plan(&common.plan, &looked);
         }
     }
 
-    fn set(&mut self, body: &SetExpr, commons: &[Rc<Common>], looked: &Looked) {
-        match body {
-            SetExpr::Select(select) => self.select(select, commons, looked),
-            SetExpr::Query(query) => self.query(query, commons, &Looked::All),
-            SetExpr::SetOperation { left, right, .. } => {
-                self.set(left, commons, &Looked::All);
-                self.set(right, commons, &Looked::All);
-            }
-            other => self.subqueries(other, commons),
-        }
+    fn subqueries(&mut self, node: &Node) {
+        node.subqueries.iter().for_each(|plan| self.plan(plan, &Looked::All));
     }
 
-    /// Processes subqueries in expressions.
-    fn subqueries(&mut self, part: &impl Visit, commons: &[Rc<Common>]) {
-        for query in walk::subqueries(part) {
-            self.query(&query, commons, &Looked::All);
-        }
+    /// An operator above the list of a SELECT, or that list.
+    fn node(&mut self, node: &Node, looked: &Looked) {
+        self.subqueries(node);
+        let looked = match &node.operator {
+            Operator::Project { items, .. } => return self.project(node, items, looked),
+            Operator::Query(plan) => return self.plan(plan, &Looked::All),
+            // An ordinal of ORDER BY refers to a column without naming it.
+            Operator::Sort { .. } | Operator::Distinct | Operator::SetOperation { .. } => &Looked::All,
+            _ => looked,
+        };
+        node.inputs.iter().for_each(|input| self.node(input, looked));
     }
 
-    fn select(&mut self, select: &Select, commons: &[Rc<Common>], looked: &Looked) {
-        self.subqueries(select, commons);
-        let looked = if select.distinct.is_some() { &Looked::All } else { looked };
+    fn project(&mut self, node: &Node, items: &[SelectItem], looked: &Looked) {
         let mut shown: Vec<Option<String>> = Vec::new();
-        for item in &select.projection {
+        for item in items {
             match item {
                 SelectItem::Wildcard(_) => shown.push(None),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
@@ -146,53 +120,70 @@ impl Walk {
                 _ => {}
             }
         }
-        self.tables(&select.from, commons, &|alias: &str| {
+        let shown = |alias: &str| {
             let is_shown = shown.iter().any(|table| table.as_ref().is_none_or(|table| table == alias));
             if is_shown { looked.clone() } else { Looked::nothing() }
+        };
+        let mut below = node.input();
+        while let Some(node) = below {
+            if node.is_from() {
+                return self.tables(node, &shown);
+            }
+            self.subqueries(node);
+            below = node.input();
+        }
+    }
+
+    /// The tables of a FROM. `shown` gives what is used of a table by `*`.
+    fn tables(&mut self, from: &Node, shown: &dyn Fn(&str) -> Looked) {
+        let using: Vec<Vec<String>> = using(from).into_iter().map(|name| vec![name]).collect();
+        self.from(from, &|alias| {
+            let mut looked = shown(alias);
+            looked.and(Looked::At(using.clone()));
+            looked
         });
     }
 
-    /// `shown`: the columns of a table that are used through a star.
-    fn tables(&mut self, from: &[TableWithJoins], commons: &[Rc<Common>], shown: &dyn Fn(&str) -> Looked) {
-        let joins = || from.iter().flat_map(|table| &table.joins);
-        let using: Vec<Vec<String>> =
-            joins().flat_map(|join| using(&join.join_operator)).map(|name| vec![name]).collect();
-        for factor in from.iter().map(|table| &table.relation).chain(joins().map(|join| &join.relation)) {
-            let Some(alias) = alias_of(factor) else {
-                if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
-                    let with_using = |alias: &str| {
-                        let mut looked = shown(alias);
-                        looked.and(Looked::At(using.clone()));
-                        looked
-                    };
-                    self.tables(std::slice::from_ref(table_with_joins), commons, &with_using);
+    /// A table of a FROM, or a join of some.
+    fn from(&mut self, node: &Node, shown: &dyn Fn(&str) -> Looked) {
+        self.subqueries(node);
+        match &node.operator {
+            Operator::Scan { leaf, .. } => {
+                if node.events().is_some() {
+                    let looked = self.looked(leaf, shown);
+                    self.events(looked);
                 }
-                continue;
-            };
-            let mut looked = shown(&alias.name.value);
-            looked.and(Looked::At(using.clone()));
-            looked.and(Looked::At(self.named.get(&alias.name.value).cloned().unwrap_or_default()));
-            // Renamed columns are identified by position.
-            self.table(factor, commons, if alias.columns.is_empty() { looked } else { Looked::All });
+            }
+            Operator::Common { common, leaf } => {
+                let looked = self.looked(leaf, shown);
+                self.commons.entry(common.name.clone()).or_insert(Looked::All).and(looked);
+            }
+            Operator::Derived { plan, leaf, .. } => {
+                let looked = self.looked(leaf, shown);
+                self.plan(plan, &looked);
+            }
+            Operator::Parentheses(leaf) => {
+                let looked = leaf.as_ref().map(|leaf| self.looked(leaf, shown));
+                for input in &node.inputs {
+                    match &looked {
+                        Some(looked) => self.tables(input, &|_| looked.clone()),
+                        None => self.tables(input, shown),
+                    }
+                }
+            }
+            _ => node.inputs.iter().for_each(|input| self.from(input, shown)),
         }
     }
 
-    fn table(&mut self, factor: &TableFactor, commons: &[Rc<Common>], looked: Looked) {
-        match factor {
-            TableFactor::Table { name, .. } => {
-                let table = names::last(name);
-                match commons.iter().find(|common| common.name == table) {
-                    Some(common) => common.looked.borrow_mut().and(looked),
-                    None if is_events(&table) => self.events(looked),
-                    None => {}
-                }
-            }
-            TableFactor::Derived { subquery, .. } => self.query(subquery, commons, &looked),
-            TableFactor::NestedJoin { table_with_joins, .. } => {
-                self.tables(std::slice::from_ref(table_with_joins), commons, &|_| looked.clone());
-            }
-            _ => {}
+    /// What is used of a table in FROM.
+    fn looked(&self, leaf: &Leaf, shown: &dyn Fn(&str) -> Looked) -> Looked {
+        // Renamed columns are identified by position.
+        if leaf.is_renamed {
+            return Looked::All;
         }
+        let mut looked = shown(&leaf.alias);
+        looked.and(Looked::At(self.named.get(&leaf.alias).cloned().unwrap_or_default()));
+        looked
     }
 
     fn events(&mut self, looked: Looked) {
@@ -226,11 +217,15 @@ fn are_fields(kind: &Kind, names: &[String]) -> bool {
     below.is_some() && !names.is_empty()
 }
 
-fn using(operator: &JoinOperator) -> Vec<String> {
-    match constraint(operator) {
-        Some(JoinConstraint::Using(columns)) => columns.iter().map(names::last).collect(),
-        _ => Vec::new(),
-    }
+/// The columns of all USING in a FROM, but not of those in parentheses.
+fn using(from: &Node) -> Vec<String> {
+    let mut names = match &from.operator {
+        Operator::Join { using, .. } => using.clone(),
+        Operator::Unnest { .. } => Vec::new(),
+        _ => return Vec::new(),
+    };
+    names.extend(from.inputs.iter().flat_map(using));
+    names
 }
 
 #[cfg(test)]

@@ -3,14 +3,9 @@
 //! An example is a query that groups a table and counts. Only the order of its groups depends on that of the
 //! events: they are in the order of their first events, which are found by the events' positions.
 
-use std::ops::ControlFlow;
+use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments};
 
-use sqlparser::ast::{
-    Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, SetExpr, TableFactor,
-};
-
-use crate::sql::syntax::names::is_events;
-use crate::sql::syntax::visit::{Visitor, visit};
+use super::logical::{Operator, Plan};
 use crate::sql::syntax::{calls, names};
 
 /// Aggregates that do not depend on the order of rows. Sums of doubles do, in the last digits.
@@ -26,41 +21,34 @@ const ORDER_INSENSITIVE: &[&str] = &[
     "every",
 ];
 
-/// Whether `query` groups only `cloudtrail_logs`, and no part of it depends on the order of rows.
-pub(in crate::sql) fn is_order_insensitive(query: &Query) -> bool {
-    let SetExpr::Select(select) = &*query.body else { return false };
-    let [table] = select.from.as_slice() else { return false };
-    let alone = query.with.is_none() && table.joins.is_empty();
-    let events = matches!(&table.relation, TableFactor::Table { name, .. } if is_events(&names::last(name)));
-    let keys = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if !keys.is_empty());
-    let mut finder = Finder { queries: 0, aggregates: 0 };
-    alone && events && visit(query, &mut finder).is_continue() && (keys || finder.aggregates > 0)
-}
-
-struct Finder {
-    queries: usize,
-    aggregates: usize,
-}
-
-impl Visitor for Finder {
-    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        self.queries += 1;
-        if self.queries > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
-        let name = names::of_function(function);
-        let is_aggregate = calls::is_aggregate(&name);
-        self.aggregates += usize::from(is_aggregate);
-        let order_insensitive =
-            !is_aggregate || (ORDER_INSENSITIVE.contains(&name.as_str()) && arguments(function) <= 1);
-        if order_insensitive && function.over.is_none() && !is_ordered(function) {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
+/// Whether a query groups only `cloudtrail_logs`, and no part of it depends on the order of rows.
+pub(in crate::sql) fn is_order_insensitive(plan: &Plan) -> bool {
+    let chain = plan.chain();
+    let is_alone = plan.commons.is_empty()
+        && chain.last().is_some_and(|table| table.events().is_some())
+        && chain.iter().all(|node| node.subqueries.is_empty());
+    let mut is_grouped = false;
+    for node in chain {
+        match &node.operator {
+            Operator::Aggregate { keys, calls, .. } => {
+                if !calls.iter().all(is_call_order_insensitive) {
+                    return false;
+                }
+                is_grouped = !keys.is_empty() || !calls.is_empty();
+            }
+            Operator::Window(_) => return false,
+            _ => {}
         }
     }
+    is_alone && is_grouped
+}
+
+fn is_call_order_insensitive(call: &Expr) -> bool {
+    calls::as_call(call).is_ok_and(|function| {
+        ORDER_INSENSITIVE.contains(&names::of_function(function).as_str())
+            && arguments(function) <= 1
+            && !is_ordered(function)
+    })
 }
 
 fn arguments(function: &Function) -> usize {
@@ -82,12 +70,14 @@ fn is_ordered(function: &Function) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
+    use crate::sql::bind::Bound;
     use crate::sql::syntax::dialect;
 
     fn order_insensitive(sql: &str) -> bool {
         let mut query = dialect::parse(sql).unwrap();
         names::lower(&mut query);
-        is_order_insensitive(&query)
+        is_order_insensitive(&Plan::of(&Bound::of(query, Timestamp::from_millis(0)).unwrap()))
     }
 
     #[test]
@@ -118,6 +108,7 @@ mod tests {
             "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY \
              1",
             "SELECT kind, count(*) FROM steps GROUP BY kind",
+            "SELECT count(*) FROM events UNION ALL SELECT length(eventid) FROM events",
             "WITH events AS (SELECT 1 AS n) SELECT n, count(*) FROM events GROUP BY n",
         ] {
             assert!(!order_insensitive(sql), "{sql}");

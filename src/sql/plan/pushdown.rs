@@ -7,15 +7,12 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Distinct, Expr, Ident, ObjectNamePart, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr,
-};
+use sqlparser::ast::{Expr, Ident, ObjectNamePart, SelectItem, SelectItemQualifiedWildcardKind};
 
-use crate::sql::bind::Bound;
+use super::logical::{Operator, Plan};
 use crate::sql::syntax::names::qualified;
 use crate::sql::syntax::visit::{Visitor, VisitorMut, visit, visit_mut};
-use crate::sql::syntax::{grouping, walk};
+use crate::sql::syntax::walk;
 use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
 
@@ -35,10 +32,10 @@ enum Star {
 
 impl Outputs {
     /// `None` if conditions on the result do not translate to its rows, or if that is hard to determine.
-    pub fn of(query: &Query, bound: &Bound) -> Option<Self> {
-        let select = row_by_row(query)?;
+    pub fn of(plan: &Plan) -> Option<Self> {
+        let Shown { items, over, .. } = row_by_row(plan)?;
         let mut outputs = Self { columns: Vec::new(), star: Star::Absent };
-        for item in &select.projection {
+        for item in items {
             match (item, &outputs.star) {
                 (SelectItem::ExprWithAlias { expr, alias }, _) => {
                     outputs.columns.push((alias.value.to_lowercase(), expr.clone()))
@@ -47,7 +44,7 @@ impl Outputs {
                     outputs.columns.extend(own_name(expr).map(|name| (name, expr.clone())))
                 }
                 (SelectItem::Wildcard(options), Star::Absent) if options.to_string().is_empty() => {
-                    outputs.star = Star::All(bound.relation(&select.from)?)
+                    outputs.star = Star::All(over.cloned()?)
                 }
                 (
                     SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options),
@@ -110,24 +107,38 @@ fn own_name(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The `SELECT` of a query that returns at most one row for each of its rows, independently of others.
-fn row_by_row(query: &Query) -> Option<&Select> {
-    let SetExpr::Select(select) = &*query.body else { return None };
-    let whole = query.limit_clause.is_none() && query.fetch.is_none() && select.top.is_none();
-    let plain = !grouping::has_keys(select)
-        && select.having.is_none()
-        && select.qualify.is_none()
-        && !matches!(select.distinct, Some(Distinct::On(_)))
-        && !walk::list_exprs(select).any(|expr| walk::has_subquery(expr) || has_lambda(expr));
-    if !whole || !plain {
-        return None;
+/// The list of a SELECT that returns at most one row for each of its rows.
+struct Shown<'p> {
+    items: &'p [SelectItem],
+    over: Option<&'p Relation>,
+    /// It has neither tables nor conditions.
+    is_row: bool,
+}
+
+/// The list of a query that returns at most one row for each of its rows, independently of others.
+fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
+    let mut found = None;
+    let mut is_row = true;
+    for node in plan.chain() {
+        match (&node.operator, &found) {
+            (Operator::Sort { .. } | Operator::Distinct, None) => {}
+            (Operator::Project { items, over }, None) => {
+                let is_plain = |item: &SelectItem| match item {
+                    SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                        !walk::has_subquery(expr) && !has_lambda(expr)
+                    }
+                    _ => true,
+                };
+                found = items.iter().all(is_plain).then_some((items, over));
+                found?;
+            }
+            (Operator::Filter(_), Some(_)) => is_row = false,
+            (Operator::Row, Some(_)) => {}
+            (_, Some(_)) if node.is_from() => is_row = false,
+            _ => return None,
+        }
     }
-    let by = match query.order_by.as_ref().map(|by| &by.kind) {
-        Some(OrderByKind::Expressions(exprs)) => exprs.as_slice(),
-        _ => &[],
-    };
-    let calls = walk::Calls::of(walk::list_exprs(select).chain(by.iter().map(|by| &by.expr)));
-    (calls.aggregates.is_empty() && calls.windows.is_empty()).then_some(select)
+    found.map(|(items, over)| Shown { items, over: over.as_ref(), is_row })
 }
 
 fn has_lambda(expr: &Expr) -> bool {
@@ -174,13 +185,9 @@ struct Constant {
 
 impl Constants {
     /// Adds `query`, with the name `table`, if it is such a table.
-    pub fn add(&mut self, table: &str, query: &Query) {
-        let Some(select) =
-            row_by_row(query).filter(|select| select.from.is_empty() && select.selection.is_none())
-        else {
-            return;
-        };
-        for item in &select.projection {
+    pub fn add(&mut self, table: &str, plan: &Plan) {
+        let Some(Shown { items, .. }) = row_by_row(plan).filter(|shown| shown.is_row) else { return };
+        for item in items {
             if let SelectItem::ExprWithAlias { expr: value @ Expr::Value(_), alias } = item {
                 self.0.push(Constant {
                     table: table.to_owned(),

@@ -5,25 +5,24 @@
 //! little: times are rounded outwards to whole days, and conditions that are not understood do not limit
 //! anything.
 
-use sqlparser::ast::{Expr, LimitClause, Query, SetExpr, TableFactor, Value};
+use sqlparser::ast::Expr;
 
 use super::bounds::Bounds;
+use super::logical::{Operator, Plan};
 use super::mention::{Filters, is_early};
 use super::needed::needed;
 use super::scan::Scan;
 use super::table_scans::{self, TableScan};
 use crate::sql::bind::Bound;
 use crate::sql::functions::partition;
-use crate::sql::syntax::names::is_events;
-use crate::sql::syntax::{grouping, names, walk};
 use crate::tables::cloudtrail;
 
 /// The scan of a query, and its conditions on single records.
-pub(in crate::sql) fn scan(bound: &Bound) -> (Scan, Filters) {
+pub(in crate::sql) fn scan(bound: &Bound, plan: &Plan) -> (Scan, Filters) {
     let (query, now) = (bound.tree(), bound.now());
-    let Some(table_scans) = table_scans::of(bound) else { return (Scan::default(), None) };
-    let mut scan = Scan { limit: limit(query, &table_scans), ..Scan::default() };
-    if let Some(mut needed) = needed(query) {
+    let Some(table_scans) = table_scans::of(bound, plan) else { return (Scan::default(), None) };
+    let mut scan = Scan { limit: limit(plan, &table_scans), ..Scan::default() };
+    if let Some(mut needed) = needed(query, plan) {
         needed.extend(partition::also_needed(query).map(|column| (column, None)));
         let columns =
             cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
@@ -42,37 +41,29 @@ pub(in crate::sql) fn scan(bound: &Bound) -> (Scan, Filters) {
 }
 
 /// LIMIT (and OFFSET) of a query that accepts any rows, because nothing sorts, groups, joins or counts them.
-pub(super) fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
-    let SetExpr::Select(select) = &*query.body else { return None };
+fn limit(plan: &Plan, table_scans: &[TableScan]) -> Option<u64> {
     let [table_scan] = table_scans else { return None };
-    let [table] = select.from.as_slice() else { return None };
-    // The table must occur only here, and not in a subquery of an expression.
-    let events = matches!(&table.relation, TableFactor::Table { name, sample: None, .. } if is_events(&names::last(name)));
-    let plain = table.joins.is_empty() && events && query.with.is_none() && query.order_by.is_none();
-    let counted = grouping::is_grouped(select, None)
-        || !walk::Calls::of(walk::list_exprs(select)).windows.is_empty()
-        || select.distinct.is_some();
-    let all_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
-    if !plain || counted || !all_early {
-        return None;
-    }
-    let number = |expr: &Expr| match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(text, _) => text.parse::<u64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match &query.limit_clause {
-        Some(LimitClause::LimitOffset { limit: Some(limit), offset, .. }) => {
-            let offset = offset.as_ref().map_or(Some(0), |offset| number(&offset.value))?;
-            number(limit)?.checked_add(offset)
+    let chain = plan.chain();
+    let (limit, below) = chain.split_first()?;
+    let Operator::Limit { offset, count: Some(count) } = limit.operator else { return None };
+    let is_plain = match below {
+        [project, filters @ .., table] => {
+            matches!(project.operator, Operator::Project { .. })
+                && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_)))
+                // It must occur only here, and not in a subquery of an expression.
+                && table.events().is_some_and(|leaf| !leaf.is_sampled)
         }
-        _ => None,
+        _ => false,
+    };
+    let is_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
+    if is_plain && plan.commons.is_empty() && is_early {
+        count.checked_add(offset.unwrap_or(0))
+    } else {
+        None
     }
 }
 
-pub(super) fn filters(table_scans: Vec<TableScan>) -> Filters {
+fn filters(table_scans: Vec<TableScan>) -> Filters {
     let filters: Vec<(String, Vec<Expr>)> = table_scans
         .into_iter()
         .map(|TableScan { alias, mut conditions, .. }| {

@@ -39,6 +39,7 @@ use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::plan::divide::{Divided, EventsTable};
+use crate::sql::plan::logical;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::plan::sought;
@@ -103,12 +104,17 @@ pub(in crate::sql) struct Flow {
 
 impl Flow {
     /// `None` if the query cannot be evaluated in pieces.
-    pub fn of(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
+    pub fn of(
+        (bound, plan): (&Bound, &logical::Plan),
+        scan: &Scan,
+        filters: &Filters,
+        is_store: bool,
+    ) -> Option<Self> {
         let tree = bound.tree();
         if grouping::has_ties(tree) {
             return None;
         }
-        if !rowwise::is_reduced(bound) {
+        if !rowwise::is_reduced(bound, plan) {
             let in_sequence = || Self::of_sequence(bound, scan, filters, is_store);
             return match Self::of_shares(bound, scan, filters, is_store) {
                 Some(shares) => Some(Self { in_sequence: in_sequence().map(Box::new), ..shares }),

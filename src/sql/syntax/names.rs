@@ -270,7 +270,11 @@ pub(in crate::sql) fn constraint(operator: &JoinOperator) -> Option<&JoinConstra
         | JoinOperator::LeftOuter(constraint)
         | JoinOperator::Right(constraint)
         | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint) => Some(constraint),
+        | JoinOperator::FullOuter(constraint)
+        | JoinOperator::Semi(constraint)
+        | JoinOperator::LeftSemi(constraint)
+        | JoinOperator::Anti(constraint)
+        | JoinOperator::LeftAnti(constraint) => Some(constraint),
         _ => None,
     }
 }
@@ -286,4 +290,10 @@ pub(in crate::sql) fn qualified(parts: &[Ident]) -> Option<(&str, &str)> {
 /// `ON true`.
 pub(in crate::sql) fn is_always(constraint: &JoinConstraint) -> bool {
     matches!(constraint, JoinConstraint::On(Expr::Value(value)) if value.value == sqlparser::ast::Value::Boolean(true))
+}
+
+/// Line and column of a name in the text.
+pub(in crate::sql) fn place(name: &ObjectName) -> (u64, u64) {
+    let start = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
+    start.map_or((0, 0), |start| (start.line, start.column))
 }

@@ -2,25 +2,27 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins};
+use sqlparser::ast::{Expr, Query};
 
 use crate::sql::bind::Bound;
+use crate::sql::plan::logical::{JoinKind, Node, Operator, Plan};
 use crate::sql::plan::table_scans;
-use crate::sql::syntax::names::{is_events, top};
 use crate::sql::syntax::visit::{Visitor, visit};
-use crate::sql::syntax::{grouping, names};
 
 /// Whether all rows of a query depend on single events, except for a reduction at the top.
-pub(super) fn is_reduced(bound: &Bound) -> bool {
-    let tree = bound.tree();
+pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
     // The events table occurs once: if it is first in FROM, nothing else reads events.
-    let is_one = || table_scans::of(bound).is_some_and(|table_scans| table_scans.len() == 1);
-    let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
+    let is_one = || table_scans::of(bound, plan).is_some_and(|table_scans| table_scans.len() == 1);
     // Tables of the engine are not available for pieces.
     let is_alone = bound.declared().len() == 1;
-    top(tree).is_some_and(|select| {
-        is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from) && is_one()
-    })
+    let chain = plan.chain();
+    let is_select = chain.iter().any(|node| matches!(node.operator, Operator::Project { .. }));
+    is_alone
+        && is_select
+        && !plan.is_recursive
+        && !has_windows(bound.tree())
+        && chain.last().is_some_and(|from| is_by_event(from))
+        && is_one()
 }
 
 pub(super) fn has_windows(tree: &Query) -> bool {
@@ -36,56 +38,30 @@ pub(super) fn has_windows(tree: &Query) -> bool {
     visit(tree, &mut Finder).is_break()
 }
 
-struct Walk<'t>(&'t Query);
-
-impl Walk<'_> {
-    /// Whether each row of a FROM depends on a single event: the events table comes first, and joins handle
-    /// each row separately.
-    fn from(&self, from: &[TableWithJoins]) -> bool {
-        let Some(first) = from.first() else { return false };
-        self.factor(&first.relation)
-            && from.iter().flat_map(|table| &table.joins).all(|join| is_outward(&join.join_operator))
-    }
-
-    fn factor(&self, factor: &TableFactor) -> bool {
-        match factor {
-            TableFactor::Table { sample: None, name, .. } => {
-                let table = names::last(name);
-                match self.common(&table) {
-                    Some(query) => self.query(query),
-                    None => is_events(&table),
-                }
-            }
-            TableFactor::Derived { lateral: false, sample: None, subquery, .. } => self.query(subquery),
-            _ => false,
+/// Whether each row of a FROM depends on a single event: the events table comes first, and joins handle each
+/// row separately.
+fn is_by_event(from: &Node) -> bool {
+    let first = |node: &Node| node.input().is_some_and(is_by_event);
+    match &from.operator {
+        Operator::Scan { leaf, .. } => from.events().is_some() && !leaf.is_sampled,
+        Operator::Common { common, leaf } => !leaf.is_sampled && is_row_by_row(&common.plan),
+        Operator::Derived { plan, is_lateral: false, leaf } => !leaf.is_sampled && is_row_by_row(plan),
+        Operator::Unnest { .. } => first(from),
+        Operator::Join { kind: JoinKind::Cross | JoinKind::Inner | JoinKind::Left, using, .. } => {
+            using.is_empty() && first(from)
         }
-    }
-
-    fn common(&self, name: &str) -> Option<&Query> {
-        let tables = self.0.with.iter().flat_map(|with| &with.cte_tables);
-        tables.into_iter().find(|table| table.alias.name.value == name).map(|table| &*table.query)
-    }
-
-    /// Whether each row of a query depends on a single event.
-    fn query(&self, query: &Query) -> bool {
-        let is_plain = query.with.is_none()
-            && query.order_by.is_none()
-            && query.limit_clause.is_none()
-            && query.fetch.is_none();
-        let Some(select) = top(query).filter(|_| is_plain) else { return false };
-        select.distinct.is_none() && !grouping::is_grouped(select, None) && self.from(&select.from)
+        _ => false,
     }
 }
 
-/// Whether a join handles each row of the left side separately.
-fn is_outward(operator: &JoinOperator) -> bool {
-    use JoinOperator as Op;
-    matches!(
-        operator,
-        Op::CrossJoin(JoinConstraint::None)
-            | Op::Join(JoinConstraint::On(_) | JoinConstraint::None)
-            | Op::Inner(JoinConstraint::On(_) | JoinConstraint::None)
-            | Op::Left(JoinConstraint::On(_))
-            | Op::LeftOuter(JoinConstraint::On(_))
-    )
+/// Whether each row of a query depends on a single event.
+fn is_row_by_row(plan: &Plan) -> bool {
+    let chain = plan.chain();
+    let Some((from, [project, filters @ ..])) = chain.split_last() else {
+        return false;
+    };
+    plan.commons.is_empty()
+        && matches!(project.operator, Operator::Project { .. })
+        && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_) | Operator::Window(_)))
+        && is_by_event(from)
 }

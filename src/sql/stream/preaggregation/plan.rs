@@ -1,15 +1,16 @@
 //! Determines whether a query can be answered by counting, and what has to be counted.
 
-use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Value};
+use sqlparser::ast::{Expr, Value};
 
 use super::cell::fits;
 use super::over::{Leaf, Over};
 use crate::model::Timestamp;
 use crate::sql::bind::Bound;
+use crate::sql::plan::logical::{self, Node, Operator};
 use crate::sql::plan::sought::Sought;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::argument;
-use crate::sql::syntax::{calls, grouping, names, walk};
+use crate::sql::syntax::{calls, names};
 use crate::tables::Kind;
 
 /// Indexes of the leaves that every plan has.
@@ -60,49 +61,57 @@ impl Plan {
     /// The plan for a query over `cloudtrail_logs` alone that does not depend on the order of rows; `None` if
     /// it cannot be counted. `columns` are those that the query needs, `None` for all. `sought` are the texts
     /// that row groups must contain.
-    pub fn of(bound: &Bound, columns: Option<&[String]>, sought: Vec<Sought>) -> Option<Self> {
-        let query = bound.tree();
-        let SetExpr::Select(select) = &*query.body else { return None };
-        let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Table { alias: Some(alias), sample: None, .. } = &table.relation else {
-            return None;
-        };
-        if !alias.columns.is_empty() {
-            return None;
-        }
-        let relation = bound.relation(&select.from)?;
-        let plan = bound.typed(&relation, |scope| {
-            Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now()))
+    pub fn of(
+        bound: &Bound,
+        logical: &logical::Plan,
+        columns: Option<&[String]>,
+        sought: Vec<Sought>,
+    ) -> Option<Self> {
+        let chain = logical.chain();
+        let (table, above) = chain.split_last()?;
+        let leaf = table.events().filter(|leaf| !leaf.is_sampled && !leaf.is_renamed)?;
+        let rows = above.iter().find_map(|node| match &node.operator {
+            Operator::Project { over, .. } => over.as_ref(),
+            _ => None,
+        })?;
+        let at = above.iter().position(|node| matches!(node.operator, Operator::Aggregate { .. }))?;
+        let (aggregation, filters) = (&above.get(at)?.operator, above.get(at + 1..)?);
+        let plan = bound.typed(rows, |scope| {
+            Self::over(scope, aggregation, filters, columns, (&leaf.alias, bound.now()))
         });
         Some(Self { sought, ..plan? })
     }
 
+    /// The plan for an aggregation of the events that `filters` leave.
     fn over(
         scope: &Scope<'_>,
-        query: &ast::Query,
-        select: &ast::Select,
+        aggregation: &Operator,
+        filters: &[&Node],
         columns: Option<&[String]>,
-        (alias, now): (String, Timestamp),
+        (alias, now): (&str, Timestamp),
     ) -> Option<Self> {
-        let (grouping, calls) = grouping::grouping(select, query.order_by.as_ref()).ok()?;
-        if !calls.groupings.is_empty() {
+        let Operator::Aggregate { keys, sets: 1, calls, groupings } = aggregation else { return None };
+        if !groupings.is_empty() {
             return None;
         }
         let mut leaves: Vec<Leaf> = ALWAYS.map(Leaf::column).into();
         let loaded = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
         let mut over = |expr: &Expr| Over::of(scope, expr, &mut leaves, &loaded);
-        let conditions = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
-        let conditions = conditions.into_iter().map(&mut over).collect::<Option<Vec<_>>>()?;
+        let mut conditions = Vec::new();
+        for filter in filters {
+            let Operator::Filter(all) = &filter.operator else { return None };
+            for condition in all {
+                conditions.push(over(condition)?);
+            }
+        }
         let key = |key: &Expr| {
             over(key)
                 .filter(|over| fits(&over.kind) && !over.leaves.is_empty())
                 .map(|over| (key.clone(), over))
         };
-        let grouping = grouping?;
-        let keys = grouping.only_keys()?.iter().map(key).collect::<Option<Vec<_>>>()?;
-        let aggregates =
-            calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
-        Some(Self { alias, now, leaves, conditions, sought: Vec::new(), keys, aggregates })
+        let keys = keys.iter().map(key).collect::<Option<Vec<_>>>()?;
+        let aggregates = calls.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
+        Some(Self { alias: alias.to_owned(), now, leaves, conditions, sought: Vec::new(), keys, aggregates })
     }
 }
 

@@ -1,0 +1,196 @@
+//! The logical plan of a bound query: which operators make its rows of which tables.
+//!
+//! It is built once ([`build`]) and read by everything that draws conclusions from a query before it runs:
+//! which events are read ([`table_scans`](super::table_scans)) and which of their columns
+//! ([`needed`](super::needed)), whether the order of events matters, whether rows can be made piece by piece,
+//! and `--explain` ([`show`]). Every operator has the operators that it takes its rows from as inputs, and the
+//! plans of the subqueries in its expressions.
+
+mod build;
+mod show;
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Expr, OrderByOptions, SelectItem, SetOperator};
+
+use crate::sql::syntax::names::is_events;
+use crate::sql::types::relation::{Field, Relation};
+use crate::tables::Table;
+
+/// A query.
+#[derive(Debug)]
+pub(in crate::sql) struct Plan {
+    /// The tables that its WITH defines, in order.
+    pub commons: Vec<Arc<Common>>,
+    /// Whether that is WITH RECURSIVE.
+    pub is_recursive: bool,
+    pub top: Node,
+    /// The columns of the answer with their types. Those of a subquery stand at the table that it is.
+    pub columns: Vec<Field>,
+}
+
+/// A table that WITH defines.
+#[derive(Debug)]
+pub(in crate::sql) struct Common {
+    /// Unique within the query.
+    pub name: String,
+    /// Whether its columns have names other than those of its query.
+    pub is_renamed: bool,
+    pub plan: Plan,
+}
+
+/// An operator, and what it takes rows from.
+#[derive(Debug)]
+pub(in crate::sql) struct Node {
+    pub operator: Operator,
+    /// None of a table, two of a join or a set operation, else one.
+    pub inputs: Vec<Node>,
+    /// The subqueries in its expressions.
+    pub subqueries: Vec<Plan>,
+}
+
+#[derive(Debug)]
+pub(in crate::sql) enum Operator {
+    /// One row without columns: a SELECT without FROM.
+    Row,
+    /// So many rows of VALUES.
+    Values(usize),
+    /// A declared table.
+    Scan {
+        table: &'static Table,
+        leaf: Leaf,
+    },
+    /// A table that WITH defines.
+    Common {
+        common: Arc<Common>,
+        leaf: Leaf,
+    },
+    /// The rows of the last step, in a recursive table.
+    Step {
+        leaf: Leaf,
+    },
+    /// A subquery in FROM.
+    Derived {
+        plan: Box<Plan>,
+        is_lateral: bool,
+        leaf: Leaf,
+    },
+    /// A query in parentheses, as a side of a set operation.
+    Query(Box<Plan>),
+    /// Tables in parentheses, with or without a name of their own.
+    Parentheses(Option<Leaf>),
+    /// A row for each element; `keeps_rows`: rows without elements stay.
+    Unnest {
+        arrays: Vec<Expr>,
+        keeps_rows: bool,
+        leaf: Leaf,
+    },
+    /// All of `on` hold for a pair of rows, and the columns of `using` are equal.
+    Join {
+        kind: JoinKind,
+        on: Vec<Expr>,
+        using: Vec<String>,
+    },
+    /// The rows for which all conditions are true: WHERE, and over an aggregation HAVING.
+    Filter(Vec<Expr>),
+    /// Groups by `sets` of the keys, mostly one, which has all. `calls` are the aggregates, `groupings` the
+    /// calls of `grouping(…)`.
+    Aggregate {
+        keys: Vec<Expr>,
+        sets: usize,
+        calls: Vec<Expr>,
+        groupings: Vec<Expr>,
+    },
+    /// Window functions: columns added to each row.
+    Window(Vec<Expr>),
+    /// The list of a SELECT, over these columns.
+    Project {
+        items: Vec<SelectItem>,
+        over: Option<Relation>,
+    },
+    Distinct,
+    /// `first`: only so many rows are needed.
+    Sort {
+        keys: Vec<(Expr, OrderByOptions)>,
+        first: Option<u64>,
+    },
+    /// OFFSET and LIMIT, where they are literals.
+    Limit {
+        offset: Option<u64>,
+        count: Option<u64>,
+    },
+    SetOperation {
+        operator: SetOperator,
+        all: bool,
+    },
+}
+
+/// A table in FROM.
+#[derive(Debug)]
+pub(in crate::sql) struct Leaf {
+    /// Its name in expressions, which is unique within the query.
+    pub alias: String,
+    /// Whether its columns have got other names, too.
+    pub is_renamed: bool,
+    /// Whether only some of its rows are taken, by TABLESAMPLE.
+    pub is_sampled: bool,
+    /// Line and column of its name in the text.
+    pub place: (u64, u64),
+    /// Its columns with their types, if they are known.
+    pub fields: Vec<Field>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sql) enum JoinKind {
+    Cross,
+    Inner,
+    Left,
+    Right,
+    Full,
+    Semi,
+    Anti,
+}
+
+impl Node {
+    /// The first input: the only one, or the left one.
+    pub fn input(&self) -> Option<&Node> {
+        self.inputs.first()
+    }
+
+    /// The occurrence of `cloudtrail_logs` that it is.
+    pub fn events(&self) -> Option<&Leaf> {
+        match &self.operator {
+            Operator::Scan { table, leaf } if is_events(table.name) => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a table in FROM, or a join of such.
+    pub fn is_from(&self) -> bool {
+        matches!(
+            self.operator,
+            Operator::Row
+                | Operator::Scan { .. }
+                | Operator::Common { .. }
+                | Operator::Step { .. }
+                | Operator::Derived { .. }
+                | Operator::Parentheses(_)
+                | Operator::Unnest { .. }
+                | Operator::Join { .. }
+        )
+    }
+}
+
+impl Plan {
+    /// The operators of one SELECT from the top down to its FROM, which comes last. The chain of a set
+    /// operation ends with it.
+    pub fn chain(&self) -> Vec<&Node> {
+        let mut chain = vec![&self.top];
+        while let Some([input]) =
+            chain.last().filter(|node| !node.is_from()).map(|node| node.inputs.as_slice())
+        {
+            chain.push(input);
+        }
+        chain
+    }
+}
