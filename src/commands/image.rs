@@ -5,7 +5,7 @@ use super::options::Common;
 use crate::detect;
 use crate::explain::Question;
 use crate::failure::Failure;
-use crate::model::Finding;
+use crate::model::{Digest, Finding};
 
 /// Number of hex digits in the id of a finding, without the suffix for repeated losses.
 const ID_DIGITS: usize = 16;
@@ -59,9 +59,15 @@ impl Asked {
 }
 
 fn not_known(reference: &str) -> Failure {
-    Failure::new(format!("these sources do not show which image {reference:?} is"))
-        .because("its repository does not occur in them, or its tag does not")
-        .advise("give the digest, and logs or snapshots of the account and region that own the repository")
+    let failure = Failure::new(format!("these sources do not show which image {reference:?} is"));
+    let (because, missing) = if Digest::parse(reference).is_some() {
+        ("the digest does not occur in them", "")
+    } else {
+        ("its repository does not occur in them, or its tag does not", "the digest, and ")
+    };
+    failure
+        .because(because)
+        .advise(format!("give {missing}logs or snapshots of the account and region that own the repository"))
 }
 
 /// Whether the text has the form of a finding's id: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.

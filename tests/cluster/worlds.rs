@@ -207,7 +207,7 @@ fn a_merge_of_a_day_that_nothing_staged_says_so_and_does_no_harm() {
     place.compare("one", "many");
 }
 
-/// All steps, as a driver makes them: each is tried three times.
+/// All steps, as a driver makes them: each is tried again after a while.
 fn driver<'p>(
     place: &'p Location,
     source: &'p str,
@@ -217,12 +217,13 @@ fn driver<'p>(
     move || {
         let tried = |args: &[&str]| {
             let mut last = None;
-            for _ in 0..3 {
+            for _ in 0..40 {
                 let output = place.command(args).stdin(Stdio::null()).output().unwrap();
                 if matches!(output.status.code(), Some(0 | 3)) {
                     return serde_json::from_slice(&output.stdout).unwrap();
                 }
                 last = Some(said(&output));
+                std::thread::sleep(std::time::Duration::from_millis(250));
             }
             panic!("{args:?}: {}", last.unwrap())
         };
