@@ -289,7 +289,7 @@ fn a_cloudtrail_that_does_not_tell_is_said_and_no_failure_unless_asked_for() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.code() == Some(0)
-            && said.contains("signatures are not checked: eu-central-1: CloudTrail answered 400"),
+            && said.contains("fetched from CloudTrail: eu-central-1: CloudTrail answered 400"),
         "{said}"
     );
     assert_eq!(document(&output)["verification"]["summary"]["signatures"].as_str(), Some("none"));

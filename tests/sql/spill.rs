@@ -441,8 +441,10 @@ fn little_memory_means_disk() {
         "SELECT eventid, requestparameters FROM events EXCEPT SELECT requestid, errorcode FROM events",
         "SELECT eventid, row_number() OVER (ORDER BY eventtime) AS n FROM events",
     ] {
-        // For the archive and the lake, with one thread and with several.
-        assert_eq!(is_the_same(sql, 1 << 19).unwrap(), 4, "{sql}");
+        // For the archive and the lake, with one thread and with several: so little that it makes no difference
+        // which thread reads which events.
+        let memory = if sql.contains("UNION") || sql.contains("EXCEPT") { 1 << 18 } else { 1 << 19 };
+        assert_eq!(is_the_same(sql, memory).unwrap(), 4, "{sql}");
     }
 }
 
