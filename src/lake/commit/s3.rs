@@ -39,6 +39,8 @@ use crate::source::store::{Condition, Put};
 
 /// Objects that are written or removed at the same time. Each is held in memory while it is written.
 const TOGETHER: usize = 4;
+/// Writes of which a service that keeps to conditions must refuse one.
+const WRITES_REFUSED: u32 = 4;
 /// Objects that the service copies at the same time.
 const COPIED_TOGETHER: usize = 32;
 
@@ -59,11 +61,8 @@ pub(in crate::lake) fn publish(
     let (sum, text) = journal.text().map_err(io_error(COMMITS))?;
     let name = layout::commit(next.generation, &sum.to_string());
     disk.put(&name, text.clone().into_bytes(), Condition::Always).map_err(io_error(&name))?;
-    // Once for each lake, before anything depends on it: tests that the service refuses a write whose
-    // condition is not met.
-    if present.generation == 0
-        && disk.put(&name, text.into_bytes(), Condition::New).map_err(io_error(&name))? == Put::Done
-    {
+    // Once for each lake, before anything depends on it.
+    if present.generation == 0 && !refuses(disk, &name, &text)? {
         let _ = disk.remove(&name);
         return Err(LakeError::Unconditional { lake: disk.address(Path::new("")).into() });
     }
@@ -97,6 +96,19 @@ pub(in crate::lake) fn publish(
     // The change is in effect. If one of the remaining steps fails, the next writer to open the lake does it.
     let _ = finish(disk, next, journal, &name, &text, keep);
     Ok(())
+}
+
+/// Whether the service refuses to write a journal again on the condition that it is new. A copy of this run
+/// has a journal with the same name, and removes it when it has committed; but not before each of these
+/// writes.
+fn refuses(disk: &S3Disk, name: &Path, text: &str) -> Result<bool, LakeError> {
+    for _ in 0..WRITES_REFUSED {
+        let put = disk.put(name, text.as_bytes().to_vec(), Condition::New).map_err(io_error(name))?;
+        if put != Put::Done {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The ETag of the manifest in S3, after checking that it is `present`; `None` if there is none.

@@ -242,6 +242,28 @@ fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way(
 }
 
 #[test]
+fn a_copy_of_a_run_does_not_make_a_service_look_as_if_it_ignored_conditions() {
+    for at in 0..40 {
+        let what = format!("before call {at}");
+        let (store, model) = (SimStore::default(), empty());
+        let slow = disk(&store);
+        let mine = next(&slow, &model, &mut Random(9));
+        let ends_well = |done: Result<(), LakeError>, what: &str| {
+            assert!(matches!(done, Ok(()) | Err(LakeError::Overtaken { .. })), "{what}: {done:?}");
+        };
+        let (quick, told) = (disk(&store), model.clone());
+        store.between(at, move || {
+            let same = next(&quick, &told, &mut Random(9));
+            ends_well(publish(&quick, &told.manifest, &same.manifest), "the copy");
+        });
+        ends_well(publish(&slow, &model.manifest, &mine.manifest), &what);
+        store.between(u64::MAX / 2, || {});
+        open(&disk(&store)).unwrap();
+        holds(&store, &mine, &what);
+    }
+}
+
+#[test]
 fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     let (mut random, store) = (Random(9), SimStore::default());
     let (run, first) = (disk(&store), empty());
