@@ -4,11 +4,11 @@
 //!
 //! 1. `syntax` ([`parse`](Query::parse)): text → syntax tree, in Trino's dialect; names become lower case;
 //! 2. `bind`: resolves every name and determines all types. The later stages read the bound tree, in which
-//!   equal expressions are equal trees, and ask it for types;
+//!    equal expressions are equal trees, and ask it for types;
 //! 3. `plan`: the logical plan, made of the bound tree once: operators with their inputs (`plan::logical`).
-//!   It is read to determine which columns are needed and whether the order of events matters, and to turn
-//!   what the `WHERE` clauses say about event source, event name, time, region and account into a [`Scan`],
-//!   so that the reader can skip objects by their keys and records without parsing them;
+//!    It is read to determine which columns are needed and whether the order of events matters, and to turn
+//!    what the `WHERE` clauses say about event source, event name, time, region and account into a [`Scan`],
+//!    so that the reader can skip objects by their keys and records without parsing them;
 //! 4. the caller loads what the scan asks for into a [`Catalog`] (`collect`);
 //! 5. `run` ([`run`](Query::run)): the tree is evaluated column by column on polars' arrays.
 //!

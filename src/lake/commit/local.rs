@@ -4,7 +4,7 @@
 //! 2. The journal names the files that are about to be added and replaced.
 //! 3. The new files are renamed to their final paths, and the folders are synced.
 //! 4. The present manifest becomes the previous one, and the new manifest replaces it: from here on the
-//!   change is in effect.
+//!    change is in effect.
 //! 5. Replaced files are moved aside, for readers that began before; the journal is removed.
 
 #[cfg(test)]

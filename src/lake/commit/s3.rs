@@ -2,15 +2,15 @@
 //! changed.
 //!
 //! 1. A journal names the objects that the commit adds and those that it replaces. Its name begins with the
-//!   generation (number of the commit).
+//!    generation (number of the commit).
 //! 2. The new objects are written under names that begin with the same generation. No reader looks for them
-//!   yet.
+//!    yet.
 //! 3. The manifest is replaced on the condition that it is still the one that this run has read (`If-Match`;
-//!   for the first commit `If-None-Match: *`). From here on the change is in effect. If another run was
-//!   faster, this step is refused, and nothing has changed: the run begins again at 1, on top of the other
-//!   run's commit.
+//!    for the first commit `If-None-Match: *`). From here on the change is in effect. If another run was
+//!    faster, this step is refused, and nothing has changed: the run begins again at 1, on top of the other
+//!    run's commit.
 //! 4. The copy of the manifest and the lists for other tools are written, and the journal is rewritten as
-//!   settled.
+//!    settled.
 //!
 //! A run that was killed cannot be told from one that is slow. But once the manifest has reached a
 //! generation, no run can commit that generation any more. So objects that the journal of such a generation

@@ -49,6 +49,9 @@ pub(in crate::sql) struct Sequence {
     now: Timestamp,
 }
 
+/// `PARTITION BY` and `ORDER BY` of a window.
+type WindowKeys = (Vec<Expr>, Vec<(Expr, OrderByOptions)>);
+
 impl Flow {
     /// `None` if the windows of the query need more than can be carried from row to row.
     pub(super) fn of_sequence(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
@@ -159,7 +162,7 @@ impl Finder {
         *own = Some(alias.clone());
         let (_, calls) = grouping::grouping(select, None).ok()?;
         let mut windows = Vec::new();
-        let mut order_by: Option<(Vec<Expr>, Vec<(Expr, OrderByOptions)>)> = None;
+        let mut order_by: Option<WindowKeys> = None;
         for call in &calls.windows {
             let function = calls::as_call(call).ok()?;
             let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };

@@ -30,8 +30,10 @@ pub(in crate::sql) type Show<'s> = &'s (dyn Fn(Counted, Series) -> Result<()> + 
 /// One worker's groups of a part, or its values of one.
 type OfWorker<T> = Vec<(usize, T)>;
 
-/// For each part, and each worker in it, the numbers that its groups have got among all.
-type Numbers = Vec<Vec<(usize, Vec<u32>)>>;
+/// For each worker, the numbers that its groups of a part have got among all of that part.
+type NumbersOfPart = OfWorker<Vec<u32>>;
+/// The same for each part.
+type Numbers = Vec<NumbersOfPart>;
 
 /// All groups, in the order of their first events. Where they are many and can be shown one by one, they are
 /// given to `show` part by part, and there are none here.
@@ -113,7 +115,7 @@ impl<'p> Merge<'p> {
         if self.room.aside.has_groups() {
             return Err(self.room.too_much());
         }
-        let merged: Vec<(Part, Vec<(usize, Vec<u32>)>)> =
+        let merged: Vec<(Part, NumbersOfPart)> =
             parts.map(|(at, list)| caught(|| self.groups(at, list))).collect::<Result<_>>()?;
         let (mut parts, numbers): (Vec<Part>, Numbers) = merged.into_iter().unzip();
         if counts_distinct {
@@ -132,7 +134,7 @@ impl<'p> Merge<'p> {
     }
 
     /// The groups of a part, and the numbers of each worker's.
-    fn groups(&self, at: usize, mut list: OfWorker<Part>) -> Result<(Part, Vec<(usize, Vec<u32>)>)> {
+    fn groups(&self, at: usize, mut list: OfWorker<Part>) -> Result<(Part, NumbersOfPart)> {
         let on_disk = self.room.aside.groups(at);
         self.fits(on_disk.iter().map(|block| block.bytes()).sum())?;
         list.sort_by_key(|(worker, part)| (Reverse(part.keys.len()), *worker));
