@@ -66,7 +66,7 @@ impl Ordered {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).rows.bytes()
     }
 
-    /// Passes on all rows like [`Export::each`](super::Export::each).
+    /// Passes on all rows like [`Export::each`](super::flow::export::Export::each).
     ///
     /// # Errors
     ///
