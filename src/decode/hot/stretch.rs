@@ -53,8 +53,11 @@ impl Stretch {
     pub(super) fn read(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
         self.bits.read(blocks, classify);
         let Batch { opens, closes, marks, odd, .. } = &self.bits;
-        let any = |words| classify.any(words, u64::MAX) & between(0, blocks.len() - 1);
-        (self.bracketed, self.marked, self.odd) = (any(opens) | any(closes), any(marks), any(odd));
+        // No closure here: it would not be compiled for the vectors of `classify`.
+        let read = between(0, blocks.len() - 1);
+        self.bracketed = (classify.any(opens, u64::MAX) | classify.any(closes, u64::MAX)) & read;
+        self.marked = classify.any(marks, u64::MAX) & read;
+        self.odd = classify.any(odd, u64::MAX) & read;
     }
 
     #[inline(always)]
