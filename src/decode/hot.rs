@@ -116,9 +116,7 @@ impl HotPath {
         // Whoever wrote one of them in another form has written all of them so.
         (!self.pieces.iter().any(|piece| drift::is_in(text, piece))).then_some(&self.pieces)
     }
-}
 
-impl HotPath {
     /// The tables for `wanted`. Small objects take less time than making them.
     fn sources<'w>(&mut self, wanted: Wanted<'w>) -> Sources<'w> {
         let Wanted::Named { sources, names } = wanted else { return Sources::of(wanted) };

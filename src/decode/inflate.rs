@@ -6,8 +6,6 @@ use std::io::{ErrorKind, Read};
 use flate2::bufread::GzDecoder;
 use libdeflater::{Crc, Decompressor};
 
-use super::blocks::{self, Classify, Task};
-
 /// The first bytes of every gzip member: the magic number, and "deflate", the only method.
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 /// A member has at least a header of 10 bytes, an empty deflate block of 2, and a trailer of 8.
@@ -36,37 +34,6 @@ pub(super) struct Inflated {
     pub length: usize,
     /// Why there is no more; `None` for sound input with valid checksums.
     pub damage: Option<String>,
-}
-
-/// Whether eight bytes occur in a text: [`memchr::memmem`] would do, half as fast in random bytes.
-struct Occurs<'t> {
-    text: &'t [u8],
-    sought: [u8; 8],
-}
-
-impl Task for Occurs<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self, classify: impl Classify) -> bool {
-        let Self { text, sought } = self;
-        let [first, .., last] = sought;
-        let mut base = 0;
-        for block in text.as_chunks::<64>().0 {
-            // Where eight bytes begin in this block, the last one is up to seven bytes further.
-            let Some(behind) = text.get(base + 7..).and_then(<[u8]>::first_chunk) else { break };
-            let mut hits = classify.equal_to(block, first) & classify.equal_to(behind, last);
-            while hits != 0 {
-                if text.get(base + hits.trailing_zeros() as usize..).is_some_and(|at| at.starts_with(&sought))
-                {
-                    return true;
-                }
-                hits &= hits - 1;
-            }
-            base += 64;
-        }
-        text.get(base..).is_some_and(|rest| memchr::memmem::find(rest, &sought).is_some())
-    }
 }
 
 impl Default for Inflater {
@@ -112,8 +79,8 @@ impl Inflater {
         let mut crc = Crc::new();
         crc.update(out);
         let sound = written == length && crc.sum() == checksum;
-        let before = stored.get(header..stored.len() - 1)?;
-        (sound && !blocks::run(Occurs { text: before, sought: *trailer })).then_some(length)
+        (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none())
+            .then_some(length)
     }
 
     /// Frees a buffer that has grown beyond `bytes`.
@@ -234,25 +201,4 @@ fn header_length(stored: &[u8]) -> Option<usize> {
         }
     }
     Some(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn eight_bytes_are_found_wherever_they_stand() {
-        let sought = *b"trailer!";
-        let occurs = |text: &[u8]| blocks::run(Occurs { text, sought });
-        for length in 0..300 {
-            // Full of beginnings and ends of what is sought.
-            let text: Vec<u8> = b"trailtraile!!".iter().copied().cycle().take(length).collect();
-            assert!(!occurs(&text), "{length}");
-            for at in 0..length.saturating_sub(7) {
-                let mut text = text.clone();
-                text[at..at + 8].copy_from_slice(&sought);
-                assert!(occurs(&text), "{at} of {length}");
-            }
-        }
-    }
 }

@@ -152,7 +152,10 @@ impl Account {
     #[inline(always)]
     fn read(&mut self, said: &[u8; 12]) -> Option<u64> {
         if self.digits != *said {
-            *self = Some(Self::of(*said)).filter(|_| said.iter().all(u8::is_ascii_digit))?;
+            if !said.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            *self = Self::of(*said);
         }
         Some(self.hash)
     }
