@@ -11,6 +11,7 @@ use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
 use crate::sql::stream::spill::keys::Keys;
 use crate::sql::stream::spill::sorted::{Keyed, Sorting};
 use crate::sql::types::relation::{Relation, under};
+use crate::sql::types::values::Values;
 use crate::tables::cloudtrail::TABLE;
 
 /// Of the memory, the part that sorting takes, that of the rows which are looked at together, and the most of
@@ -137,10 +138,7 @@ impl<'s> Ahead<'s> {
         shown: impl FnOnce(
             &Relation,
             &[Option<u32>],
-            &mut dyn FnMut(
-                usize,
-                crate::sql::types::values::Values,
-            ) -> Result<crate::sql::types::values::Values>,
+            &mut dyn FnMut(usize, Values) -> Result<Values>,
         ) -> Result<Relation>,
     ) -> Result<Relation> {
         let Some((mut rows, keys)) = self.rows.take() else { return Ok(Relation::default()) };
@@ -184,7 +182,7 @@ impl<'s> Ahead<'s> {
             .into_iter()
             .map(|(values, options)| {
                 let data = values.data.slice(i64::try_from(start).unwrap_or(i64::MAX), rest.height);
-                (crate::sql::types::values::Values { data, ..values }, options)
+                (Values { data, ..values }, options)
             })
             .collect();
         self.rows = Some((rest, keys));

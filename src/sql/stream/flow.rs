@@ -122,7 +122,6 @@ impl Flow {
             };
         }
         let select = top(tree)?;
-        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
         let reduction = match grouping::is_grouped(select, tree.order_by.as_ref()) {
             true => match Partial::of(bound, select, tree.order_by.as_ref()) {
                 Some(partial) => Reduction::Groups(partial),
@@ -131,29 +130,40 @@ impl Flow {
             },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
-        let sorted_first = match reduction {
-            Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => {
+        let flow = Self::new(bound, tree.clone(), (scan, filters, is_store), reduction);
+        let sorted_first = match flow.reduction {
+            Reduction::Rows { distinct: false } if flow.wanted < usize::MAX && !is_store => {
                 read::SortedFirst::of(tree, select)
             }
             _ => None,
         };
         // In an event data store, times are not texts.
         let sought = if is_store { Vec::new() } else { sought::sought(filters) };
-        Some(Self {
-            tree: tree.clone(),
+        Some(Self { sorted_first, sought, ..flow })
+    }
+
+    /// A query that is evaluated over all rows of its pieces, and any set of events as a piece.
+    fn new(
+        bound: &Bound,
+        tree: Query,
+        (scan, filters, is_store): (&Scan, &Filters, bool),
+        reduction: Reduction,
+    ) -> Self {
+        Self {
             now: bound.now(),
             scan: scan.clone(),
             filters: filters.clone(),
             is_store,
             reduction,
-            wanted,
-            sorted_first,
-            sought,
+            wanted: bound.typed(&Relation::default(), |like| select::wanted(like, &tree)),
+            tree,
+            sorted_first: None,
+            sought: Vec::new(),
             events_tables: None,
             ranked: None,
             sequence: None,
             in_sequence: None,
-        })
+        }
     }
 
     /// The same for queries that compare several events.
@@ -165,25 +175,11 @@ impl Flow {
             partial.is_some()
         })?;
         let Divided { tree, events_tables, whole } = divided;
-        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let ranked = Ranked::of(&tree, &events_tables);
-        Some(Self {
-            tree,
-            now: bound.now(),
-            scan: scan.clone(),
-            filters: filters.clone(),
-            is_store,
-            reduction,
-            wanted,
-            sorted_first: None,
-            sought: Vec::new(),
-            events_tables: Some(events_tables),
-            ranked,
-            sequence: None,
-            in_sequence: None,
-        })
+        let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
+        Some(Self { events_tables: Some(events_tables), ranked, ..flow })
     }
 
     /// The occurrences of the events table, if the query is evaluated by shares.

@@ -249,6 +249,11 @@ pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
+/// Whether a query is nothing but its body: without WITH, ORDER BY, LIMIT and OFFSET.
+pub(in crate::sql) fn is_body_alone(query: &Query) -> bool {
+    query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none()
+}
+
 /// The `SELECT` that returns the rows of the query.
 pub(in crate::sql) fn top(tree: &Query) -> Option<&Select> {
     match &*tree.body {

@@ -4,7 +4,7 @@
 use sqlparser::ast::{Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, WindowType};
 
 use super::{Divider, inline, names};
-use crate::sql::syntax::names::name_of;
+use crate::sql::syntax::names::{is_body_alone, name_of};
 use crate::sql::syntax::{calls, dialect, grouping};
 use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
@@ -154,14 +154,7 @@ fn selects(body: &SetExpr) -> Option<Vec<&Select>> {
         SetExpr::SetOperation { left, right, .. } => {
             Some(selects(left)?.into_iter().chain(selects(right)?).collect())
         }
-        SetExpr::Query(query)
-            if query.with.is_none()
-                && query.order_by.is_none()
-                && query.limit_clause.is_none()
-                && query.fetch.is_none() =>
-        {
-            selects(&query.body)
-        }
+        SetExpr::Query(query) if is_body_alone(query) => selects(&query.body),
         _ => None,
     }
 }

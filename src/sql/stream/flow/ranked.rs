@@ -16,7 +16,7 @@ use crate::sql::plan::mention::is_early;
 use crate::sql::run::engine;
 use crate::sql::run::order;
 use crate::sql::scope::{Ctes, Scope, mask};
-use crate::sql::syntax::names::top;
+use crate::sql::syntax::names::{is_body_alone, top};
 use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::syntax::{grouping, names, walk};
 use crate::sql::types::compare::key_column;
@@ -64,11 +64,7 @@ impl Ranked {
         else {
             return None;
         };
-        let is_plain = subquery.with.is_none()
-            && subquery.order_by.is_none()
-            && subquery.limit_clause.is_none()
-            && subquery.fetch.is_none();
-        if !is_plain || !table.joins.is_empty() || !alias.columns.is_empty() {
+        if !is_body_alone(subquery) || !table.joins.is_empty() || !alias.columns.is_empty() {
             return None;
         }
         let SetExpr::Select(inner) = &*subquery.body else { return None };

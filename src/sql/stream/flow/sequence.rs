@@ -27,10 +27,11 @@ use crate::sql::run::select;
 use crate::sql::run::window::carried::Carry;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::sorted::Keyed;
-use crate::sql::syntax::names::top;
+use crate::sql::syntax::names::{is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, grouping};
 use crate::sql::types::relation::Relation;
+use crate::sql::types::values::Values;
 use crate::tables::cloudtrail::TABLE;
 
 /// The name of the table that the windows' rows are to the rest of the query. Nobody can write it.
@@ -73,23 +74,9 @@ impl Flow {
             true => Reduction::Groups(Partial::of(bound, select, by)?),
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
-        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
         let table = EventsTable { name: NAME.to_owned(), alias, is_store: false, keys: Vec::new() };
-        Some(Self {
-            tree,
-            now: bound.now(),
-            scan: scan.clone(),
-            filters: filters.clone(),
-            is_store,
-            reduction,
-            wanted,
-            sorted_first: None,
-            sought: Vec::new(),
-            events_tables: Some(vec![table]),
-            ranked: None,
-            sequence: Some(sequence),
-            in_sequence: None,
-        })
+        let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
+        Some(Self { events_tables: Some(vec![table]), sequence: Some(sequence), ..flow })
     }
 }
 
@@ -100,9 +87,8 @@ fn is_over_table(query: &Query) -> bool {
     match &table.relation {
         TableFactor::Table { name, .. } => table.joins.is_empty() && is_windows(name),
         TableFactor::Derived { lateral: false, sample: None, subquery, .. } => {
-            let is_plain = subquery.order_by.is_none()
-                && subquery.limit_clause.is_none()
-                && subquery.fetch.is_none()
+            // Without WITH, which the next step refuses as well.
+            let is_plain = is_body_alone(subquery)
                 && top(subquery)
                     .is_some_and(|select| select.distinct.is_none() && !grouping::is_grouped(select, None));
             table.joins.is_empty() && is_plain && is_over_table(subquery)
@@ -139,13 +125,9 @@ impl VisitorMut for Finder {
 
 impl Finder {
     fn sequence(&self, query: &Query, alias: &TableAlias) -> Option<(Sequence, TableFactor)> {
-        let is_plain = query.with.is_none()
-            && query.order_by.is_none()
-            && query.limit_clause.is_none()
-            && query.fetch.is_none();
         let SetExpr::Select(select) = &*query.body else { return None };
         let [from] = select.from.as_slice() else { return None };
-        if !is_plain
+        if !is_body_alone(query)
             || grouping::is_grouped(select, None)
             || select.distinct.is_some()
             || select.qualify.is_some()
@@ -245,7 +227,7 @@ impl Sequence {
         rows: &Relation,
         own: &[Option<u32>],
         limits: &Limits,
-        adjust: impl FnMut(usize, crate::sql::types::values::Values) -> Result<crate::sql::types::values::Values>,
+        adjust: impl FnMut(usize, Values) -> Result<Values>,
     ) -> Result<Relation> {
         let calls: Vec<&Expr> = self.calls.iter().map(|(call, _)| call).collect();
         self.over(Relation::default(), limits, |like| {
