@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 #[path = "inputs/exporters.rs"]
 mod exporters;
+#[path = "support/fixtures/json.rs"]
+mod ordered;
 #[path = "inputs/tools.rs"]
 mod tools;
 

@@ -1,34 +1,20 @@
 //! Simulated worlds whose registry is asked at the end: with the logs and without them, its answers agree
 //! with the truth.
 
+#[path = "support/json_of.rs"]
+mod json_of;
 #[path = "support/sim/mod.rs"]
 mod sim;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
+use json_of::json_of;
 use serde_json::Value;
 use sim::registry::Repo;
 use sim::truth::Truth;
 use sim::{Archive, World};
-
-fn run(verb: &str, folder: &Path) -> Value {
-    run_with(&[verb], folder)
-}
-
-fn run_with(arguments: &[&str], folder: &Path) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command
-        .args(arguments)
-        .arg(folder)
-        .args(["--format", "json", "--quiet"])
-        .output()
-        .expect("the binary runs");
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
-}
 
 /// State and tags of each existing image, by repository and digest.
 fn there(world: &World) -> BTreeMap<(String, String), (&'static str, BTreeSet<String>)> {
@@ -73,7 +59,7 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
                     .expect("an archive on disk");
             }
             sim::answers::at_the_end(&world, folder.path());
-            let shown = shown(&run("timeline", folder.path()));
+            let shown = shown(&json_of(&["timeline"], folder.path()));
             for (image, (state, tags)) in &truth {
                 let found = shown.get(image);
                 if found.is_none_or(|(shown, with)| shown != state || with != tags) {
@@ -115,7 +101,7 @@ fn whole_logs_and_the_registry_agree() {
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         sim::answers::at_the_end(&world, folder.path());
-        let document = run("detect", folder.path());
+        let document = json_of(&["detect"], folder.path());
         let certain: BTreeSet<&str> =
             world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
@@ -139,7 +125,7 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         sim::answers::in_the_midst(&world, folder.path());
         let since = sim::clock::rfc3339(world.asked_at);
-        let shown = shown(&run_with(&["timeline", "--since", &since], folder.path()));
+        let shown = shown(&json_of(&["timeline", "--since", &since], folder.path()));
         let certain: BTreeMap<String, &Repo> = world
             .repos
             .iter()
@@ -173,7 +159,7 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
                 .filter(|(image, _)| !truth.contains_key(*image))
                 .map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
         );
-        let document = run("detect", folder.path());
+        let document = json_of(&["detect"], folder.path());
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
             let place = ["registry_id", "region", "name"]
                 .map(|key| found["repository"][key].as_str().unwrap_or_default())
@@ -202,7 +188,7 @@ fn a_place_that_rescue_names_has_the_image() {
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         sim::answers::at_the_end(&world, folder.path());
         let truth = there(&world);
-        let detected = run("detect", folder.path());
+        let detected = json_of(&["detect"], folder.path());
         for finding in detected["findings"]
             .as_array()
             .into_iter()
