@@ -1,5 +1,7 @@
 //! Which records are wanted, told by the first letters of their `eventSource` where those are enough.
 
+use crate::decode::calls::CALLS;
+use crate::decode::spelling::may_be_spelled_otherwise;
 use crate::decode::{Named, Wanted};
 
 /// Size of a table in bits.
@@ -14,13 +16,16 @@ pub(super) struct Sources<'w> {
     wanted: Wanted<'w>,
     sources: Beginnings,
     names: Beginnings,
+    all_names: bool,
+    /// The services of images.
+    services: Beginnings,
 }
 
 impl<'w> Sources<'w> {
     pub(super) fn of(wanted: Wanted<'w>) -> Self {
         let (sources, names) = match wanted {
             Wanted::All => (Beginnings::ALL, Beginnings::ALL),
-            Wanted::Sources(sources) => (Beginnings::of(sources), Beginnings::ALL),
+            Wanted::Sources(sources) => (Beginnings::of(sources.iter().chain(&BEFORE)), Beginnings::ALL),
             Wanted::Named { sources, names } => {
                 let mut beginnings = Beginnings::of(names.iter().flat_map(|(_, names)| *names));
                 let is_named = |source: &&str| names.iter().any(|(of, _)| of == source);
@@ -29,10 +34,11 @@ impl<'w> Sources<'w> {
                 {
                     beginnings = Beginnings::ALL;
                 }
-                (Beginnings::of(sources), beginnings)
+                (Beginnings::of(sources.iter().chain(&BEFORE)), beginnings)
             }
         };
-        Self { wanted, sources, names }
+        let services = Beginnings::of(CALLS.iter().map(|(source, _)| source).chain(&BEFORE));
+        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }), services }
     }
 
     /// Whether these tables were made for the same lists.
@@ -42,10 +48,21 @@ impl<'w> Sources<'w> {
     }
 
     /// Whether records of this source are wanted; `name` is the text after the opening quote of the
-    /// `eventName`.
+    /// `eventName`. `None` if the record has to be read in full to tell: another tool may have written it.
     #[inline(always)]
-    pub(super) fn want(&self, source: &[u8], name: &[u8]) -> bool {
-        self.sources.may_have(source) && self.names.may_have(name) && self.wanted.event(source, name)
+    pub(super) fn want(&self, source: &[u8], name: &[u8]) -> Option<bool> {
+        if !self.sources.may_have(source) {
+            return Some(false);
+        }
+        let wanted = self.names.may_have(name) && self.wanted.event(source, name);
+        // A name that is wanted is known; if all names are, any may be spelled in another way.
+        if (!wanted || self.all_names)
+            && self.services.may_have(source)
+            && may_be_spelled_otherwise(source, said(name))
+        {
+            return None;
+        }
+        Some(wanted)
     }
 
     /// Whether records of this source are wanted whatever their name.
@@ -53,6 +70,14 @@ impl<'w> Sources<'w> {
         self.wanted.source(source)
     }
 }
+
+/// The text before the closing quote.
+fn said(text: &[u8]) -> &[u8] {
+    text.get(..memchr::memchr(b'"', text).unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// The beginnings of hosts that tools put before the names of services.
+const BEFORE: [&str; 2] = ["api.", "http"];
 
 /// The first letters of some texts, as bits of a table.
 #[derive(Clone, Copy)]
@@ -100,12 +125,14 @@ mod tests {
             let wanted = Wanted::Sources(&ALL[..count]);
             let sources = Sources::of(wanted);
             for source in ALL.iter().chain(&["ecr-public.amazonaws.com", "ec2.amazonaws.com", "a", "ecr"]) {
-                assert_eq!(
-                    sources.want(source.as_bytes(), b"PutImage"),
-                    wanted.source(source.as_bytes()),
-                    "{source} of {count}"
-                );
-                assert!(Sources::of(Wanted::All).want(source.as_bytes(), b""));
+                // `None`: what is no host is read in full.
+                for (sources, is_wanted) in
+                    [(&sources, wanted.source(source.as_bytes())), (&Sources::of(Wanted::All), true)]
+                {
+                    let told = sources.want(source.as_bytes(), b"PutImage\"");
+                    assert!(told.is_none_or(|told| told == is_wanted), "{source} of {count}");
+                    assert!(told.is_some() || !source.ends_with(".com"), "{source} of {count}");
+                }
             }
         }
     }
@@ -118,14 +145,14 @@ mod tests {
         let want = |names: &'static [Named], source: &str, name: &str| {
             let wanted = Wanted::Named { sources: &SOURCES, names };
             let told = Sources::of(wanted).want(source.as_bytes(), name.as_bytes());
-            assert_eq!(told, wanted.event(source.as_bytes(), name.as_bytes()), "{source} {name}");
-            told
+            assert_eq!(told, Some(wanted.event(source.as_bytes(), name.as_bytes())), "{source} {name}");
+            told == Some(true)
         };
         assert!(want(&NAMES, SOURCES[0], "PutImage\"") && want(&NAMES, SOURCES[0], "BatchDeleteImage\""));
         assert!(
             !want(&NAMES, SOURCES[0], "DisableKey\"")
                 && !want(&NAMES, SOURCES[1], "Decrypt\"")
-                && !want(&NAMES, SOURCES[1], "D\"")
+                && !want(&NAMES, SOURCES[1], "De\"")
         );
         const ONE: [Named; 1] = [NAMES[0]];
         assert!(want(&ONE, SOURCES[1], "Decrypt\""), "of a source without names all are wanted");
