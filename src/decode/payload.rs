@@ -1,6 +1,8 @@
 //! What stands inside of a request, a response and the details of an event of a service of images, as other tools
 //! write it: names in another case, one element or a text where CloudTrail has a list.
 
+use std::ops::Range;
+
 use super::json::{Elements, Members, skip_space, skip_value};
 use super::names::{is_list_of_texts, is_named_inside, respelled_inside};
 use super::repair::{embedded, has_own_name, keys, string};
@@ -32,16 +34,18 @@ const OBJECTS: [&str; 7] = [
 /// Whether a payload is in another form.
 pub(super) fn is_odd(json: &str) -> bool {
     let text = json.as_bytes();
-    let mut is_respelled = false;
-    for key in keys(text) {
-        let Some(name) = json.get(key.clone()) else { continue };
+    let keys = keys(text);
+    let has_odd_value = |key: &Range<usize>| {
         let value = text.get(skip_space(text, skip_space(text, key.end + 1) + 1)..).unwrap_or_default();
-        if is_odd_value(name.as_bytes(), value) {
-            return true;
-        }
-        is_respelled = is_respelled || is_other_spelling(name.as_bytes());
-    }
-    is_respelled && !has_own_name(json)
+        text.get(key.clone()).is_some_and(|name| is_odd_value(name, value))
+    };
+    keys.iter().any(has_odd_value) || has_other_spellings(json, keys)
+}
+
+/// Whether names are in another case, and none is CloudTrail's own: where one is, the others are somebody's labels.
+fn has_other_spellings(json: &str, keys: Vec<Range<usize>>) -> bool {
+    !has_own_name(json)
+        && keys.into_iter().filter_map(|key| json.get(key)).any(|name| is_other_spelling(name.as_bytes()))
 }
 
 /// Whether a member's value, given the text from it on, is no list and no object although CloudTrail has one there.
@@ -65,9 +69,7 @@ pub(super) fn is_other_spelling(name: &[u8]) -> bool {
 
 /// The payload as CloudTrail writes it, and what was changed.
 pub(super) fn mended(json: &str) -> (String, Repairs) {
-    let keys_of = keys(json.as_bytes());
-    let mut names = keys_of.into_iter().filter_map(|key| json.get(key));
-    let renames = !has_own_name(json) && names.any(|name| is_other_spelling(name.as_bytes()));
+    let renames = has_other_spellings(json, keys(json.as_bytes()));
     let mut mending =
         Mending { renames, repairs: Repairs::default(), out: String::with_capacity(json.len()) };
     mending.value("", json);

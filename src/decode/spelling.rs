@@ -145,31 +145,36 @@ fn without_service<'n>(source: &str, name: &'n str) -> Option<&'n str> {
         .then_some(call)
 }
 
-/// Whether a record of this source has a call whose name has to be looked at more closely. Told by a few letters, so
-/// that the calls that a service logs most are told quickly.
-pub(super) fn may_be_spelled_otherwise(source: &[u8], name: &[u8]) -> bool {
-    // `ecr.eu-west-1.amazonaws.com`.
-    if !is_usual_source(source) {
-        return true;
-    }
-    let Some((_, calls)) = calls_of(source) else { return false };
-    !begins_like_a_call(name)
-        || name.iter().any(|byte| !byte.is_ascii_alphanumeric())
-        || says_nothing_of_a_call(name)
-        || calls.iter().any(|call| {
-            let both = name.iter().zip(call.bytes()).all(|(one, other)| one.eq_ignore_ascii_case(&other));
-            both && name.len() >= call.len() && !name.starts_with(call.as_bytes())
-        })
+/// Whether a record of this source has a call whose name has to be looked at more closely. `may_be_spelled` tells by the
+/// first letters whether a name may be that of a known call in another case.
+pub(super) fn may_be_spelled_otherwise(
+    source: &[u8],
+    name: &[u8],
+    may_be_spelled: impl Fn(&[u8]) -> bool,
+) -> bool {
+    let Some((_, calls)) = calls_of(source) else {
+        // `ecr.eu-west-1.amazonaws.com`.
+        return !is_usual_source(source);
+    };
+    let (is_plain, words) = name.iter().fold((true, 0), |(plain, words), byte| {
+        (plain & byte.is_ascii_alphanumeric(), words + u32::from(byte.is_ascii_uppercase()))
+    });
+    let is_other_case = |call: &&str| {
+        let both = name.iter().zip(call.bytes()).all(|(one, other)| one.eq_ignore_ascii_case(&other));
+        both && name.len() >= call.len() && !name.starts_with(call.as_bytes())
+    };
+    !is_plain
+        || !begins_like_a_call(name)
+        // A word for what is not known is one word, or `NaN`; none of them begins like `Decrypt` or `GetKey`.
+        || (words == 1 || name.len() < 4)
+            && !matches!(name, [b'D' | b'G', ..])
+            && std::str::from_utf8(name).is_ok_and(says_nothing)
+        || may_be_spelled(name) && calls.iter().any(is_other_case)
 }
 
 /// All names of calls begin with a word: one letter in upper case, and one in lower case.
 fn begins_like_a_call(name: &[u8]) -> bool {
     matches!(name, [first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
-}
-
-fn says_nothing_of_a_call(name: &[u8]) -> bool {
-    matches!(name, [b'R' | b'U' | b'N' | b'M' | b'H' | b'A' | b'O' | b'S' | b'C' | b'X' | b'E', ..])
-        && std::str::from_utf8(name).is_ok_and(says_nothing)
 }
 
 /// Whether a text can be the name of a call, whichever; `***`, `unknown` and `ecs:???` cannot.
@@ -190,13 +195,13 @@ pub(super) fn hides_its_service(source: &str, name: &str) -> bool {
 
 /// Whether a text says nothing of a value that there is: a word of redaction, or a word for what is not known.
 pub(crate) fn says_nothing(text: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["unknown", "unspecified", "other", "others", "missing", "notavailable", "default", "example"];
+    const WORDS: [&str; 6] = ["unknown", "unspecified", "other", "missing", "not available", "example"];
+    let bare = text.trim_matches(|char: char| !char.is_ascii_alphanumeric());
     text.len() <= 32
-        && (is_placeholder(text)
-            || is_null_word(text.as_bytes())
-            || WORDS.contains(&&*letters_of(text))
-            || !text.bytes().any(|byte| byte.is_ascii_alphanumeric()))
+        && (bare.is_empty()
+            || WORDS.iter().any(|word| word.eq_ignore_ascii_case(bare))
+            || is_placeholder(text)
+            || is_null_word(text.as_bytes()))
 }
 
 /// Whether the message of an error tells that there was one.
@@ -317,7 +322,7 @@ mod tests {
             "ecr:putImage",
         ] {
             assert_eq!(call_written_so(ECR, name).as_deref(), Some("PutImage"), "{name}");
-            assert!(may_be_spelled_otherwise(ECR, name.as_bytes()), "{name}");
+            assert!(may_be_spelled_otherwise(ECR, name.as_bytes(), |_| true), "{name}");
         }
         for name in ["PutImage", "PutImageRequest", "UploadLayerPart", "kms:PutImage", "Decrypt", "***"] {
             assert_eq!(call_written_so(ECR, name), None, "{name}");
@@ -338,16 +343,16 @@ mod tests {
             ("ecr.amazonaws.com", "BatchCheckLayerAvailability"),
             ("codecommit.amazonaws.com", "git_pull"),
         ] {
-            assert!(!may_be_spelled_otherwise(source.as_bytes(), name.as_bytes()), "{name}");
+            assert!(!may_be_spelled_otherwise(source.as_bytes(), name.as_bytes(), |_| true), "{name}");
         }
         for name in ["***", "REDACTED", "Redacted", "Unknown", "", "-", "n/a"] {
-            assert!(may_be_spelled_otherwise(b"ecr.amazonaws.com", name.as_bytes()), "{name}");
+            assert!(may_be_spelled_otherwise(b"ecr.amazonaws.com", name.as_bytes(), |_| false), "{name}");
             assert!(!can_be_a_call(name), "{name}");
         }
         for source in
             ["ecr.eu-west-1.amazonaws.com", "api.ecr.eu-west-1.amazonaws.com", "ecr.amazonaws.com.cn"]
         {
-            assert!(may_be_spelled_otherwise(source.as_bytes(), b"PutImage"), "{source}");
+            assert!(may_be_spelled_otherwise(source.as_bytes(), b"PutImage", |_| false), "{source}");
         }
     }
 

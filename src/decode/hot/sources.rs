@@ -19,6 +19,8 @@ pub(super) struct Sources<'w> {
     all_names: bool,
     /// The services of images.
     services: Beginnings,
+    /// Their calls, in lower case.
+    calls: Beginnings,
 }
 
 impl<'w> Sources<'w> {
@@ -38,7 +40,9 @@ impl<'w> Sources<'w> {
             }
         };
         let services = Beginnings::of(CALLS.iter().map(|(source, _)| source).chain(&BEFORE));
-        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }), services }
+        let mut calls = Beginnings([0; BITS / 64]);
+        CALLS.iter().flat_map(|(_, calls)| *calls).for_each(|call| calls.add(lower_bit_of(call.as_bytes())));
+        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }), services, calls }
     }
 
     /// Whether these tables were made for the same lists.
@@ -56,24 +60,21 @@ impl<'w> Sources<'w> {
         }
         let wanted = self.names.may_have(name) && self.wanted.event(source, name);
         // A name that is wanted is known; if all names are, any may be spelled in another way.
-        if (!wanted || self.all_names)
-            && self.services.may_have(source)
-            && may_be_spelled_otherwise(source, said(name))
-        {
-            return None;
-        }
-        Some(wanted)
+        let is_known = wanted && !self.all_names || !self.services.may_have(source);
+        (is_known || !self.is_unsure(source, name)).then_some(wanted)
+    }
+
+    /// Whether a record of a service of images has to be read in full to tell what it is.
+    #[inline(never)]
+    fn is_unsure(&self, source: &[u8], name: &[u8]) -> bool {
+        let name = name.get(..memchr::memchr(b'"', name).unwrap_or(name.len())).unwrap_or_default();
+        may_be_spelled_otherwise(source, name, |name| self.calls.may_have_in_any_case(name))
     }
 
     /// Whether records of this source are wanted whatever their name.
     pub(super) fn want_all_of(&self, source: &[u8]) -> bool {
         self.wanted.source(source)
     }
-}
-
-/// The text before the closing quote.
-fn said(text: &[u8]) -> &[u8] {
-    text.get(..memchr::memchr(b'"', text).unwrap_or(text.len())).unwrap_or_default()
 }
 
 /// The beginnings of hosts that tools put before the names of services.
@@ -87,12 +88,19 @@ impl Beginnings {
     const ALL: Self = Self([u64::MAX; BITS / 64]);
 
     fn of<'s>(texts: impl IntoIterator<Item = &'s &'s str>) -> Self {
-        let mut words = [0; BITS / 64];
-        for text in texts {
-            let (word, bit) = bit_of(text.as_bytes());
-            words[word] |= bit;
-        }
-        Self(words)
+        let mut all = Self([0; BITS / 64]);
+        texts.into_iter().for_each(|text| all.add(bit_of(text.as_bytes())));
+        all
+    }
+
+    fn add(&mut self, (word, bit): (usize, u64)) {
+        self.0[word] |= bit;
+    }
+
+    /// The same, if they were added in lower case.
+    fn may_have_in_any_case(&self, text: &[u8]) -> bool {
+        let (word, bit) = lower_bit_of(text);
+        self.0[word] & bit != 0
     }
 
     /// Whether one of the texts may begin like this one.
@@ -106,7 +114,21 @@ impl Beginnings {
 /// The position of a text in a table: word and bit. Texts with fewer letters share one.
 #[inline(always)]
 fn bit_of(text: &[u8]) -> (usize, u64) {
-    let letters = text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters));
+    bit_of_letters(first_letters(text))
+}
+
+/// The same of a text in lower case.
+fn lower_bit_of(text: &[u8]) -> (usize, u64) {
+    bit_of_letters(first_letters(text) | u32::from_ne_bytes([0x20; LETTERS]))
+}
+
+#[inline(always)]
+fn first_letters(text: &[u8]) -> u32 {
+    text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters))
+}
+
+#[inline(always)]
+fn bit_of_letters(letters: u32) -> (usize, u64) {
     // Any odd factor distributes the letters; this one separates the most frequent services from those of
     // images.
     let number = letters.wrapping_mul(0x27d4_eb2f) >> (u32::BITS - BITS.ilog2());
