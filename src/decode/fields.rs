@@ -137,7 +137,10 @@ impl Fields {
         self.put(around, value.clone());
         if let Some((_, key)) = respelled(&name).and_then(|name| named(name.as_bytes())) {
             self.drifted = true;
-            self.put(key, value);
+            // Beside a member under CloudTrail's own name it is somebody's addition.
+            if key.is_none_or(|key| self.span(key).is_none()) {
+                self.put(key, value);
+            }
         } else if !self.drifted && flattened(&name).is_some() {
             self.drifted = true;
         }
@@ -405,7 +408,8 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     }
     match kind {
         Kind::Any => false,
-        Kind::Json | Kind::Object | Kind::Payload => raw.starts_with(b"\""),
+        Kind::Json => raw.starts_with(b"\"") || raw.starts_with(b"{"),
+        Kind::Object | Kind::Payload => raw.starts_with(b"\""),
         // A space may be written as an escape.
         Kind::Name => text().map(plain).is_some_and(|text| text.trim_ascii().len() < text.len()),
         Kind::Source => text().map(plain).is_some_and(|text| {
@@ -414,6 +418,9 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
         }),
         // Empty text is left as it is.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
+        Kind::Region => text().is_some_and(|text| {
+            !text.is_empty() && (is_null_word(text) || text.iter().any(u8::is_ascii_uppercase))
+        }),
         Kind::Code => match text() {
             Some(text) => {
                 !text.is_empty()

@@ -8,7 +8,7 @@ use super::fields::Key;
 pub(super) enum Kind {
     /// Anything; left unchanged.
     Any,
-    /// An object or a list.
+    /// A list.
     Json,
     /// An object.
     Object,
@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Payload,
     /// A string; words for null count as absent.
     Word,
+    /// The same, in lower case.
+    Region,
     /// The same; words for success count as absent, too.
     Code,
     /// A string without a space at its ends.
@@ -31,14 +33,14 @@ pub(super) enum Kind {
 
 /// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Source, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Region, Source, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
         b"userIdentity" => (Object, Some(Key::UserIdentity)),
         b"eventTime" => (Time, Some(Key::EventTime)),
         b"eventSource" => (Source, Some(Key::EventSource)),
         b"eventName" => (Name, Some(Key::EventName)),
-        b"awsRegion" => (Word, Some(Key::AwsRegion)),
+        b"awsRegion" => (Region, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
         b"errorCode" => (Code, None),
         b"errorMessage"

@@ -39,7 +39,8 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     let whole = whole_characters(json);
     let mut repairs = Repairs { character: u64::from(matches!(whole, Cow::Owned(_))), ..Repairs::default() };
     let text = whole.as_bytes();
-    // If two members have one name, the last one counts.
+    // If two members have one name, the last one counts; but one in another spelling is somebody's addition.
+    let mut own: Vec<bool> = Vec::new();
     let mut members: Vec<Member<'_>> = Vec::new();
     let mut nested = Nested::default();
     let mut by_columns = false;
@@ -56,6 +57,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
             nested.put(names, raw);
             continue;
         }
+        let is_own = named(&read).is_some();
         let name = match (named(&read), respelled(&read)) {
             (None, Some(name)) => {
                 repairs.key = 1;
@@ -66,9 +68,13 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         };
         let kind = named(&plain(name.as_bytes())).map_or(Kind::Any, |(kind, _)| kind);
         let value = value(&name, kind, raw, &mut repairs)?;
-        match members.iter_mut().find(|(known, _)| *known == name) {
-            Some(known) => known.1 = value,
-            None => members.push((name, value)),
+        match members.iter().position(|(known, _)| *known == name) {
+            Some(at) if own[at] && !is_own => {}
+            Some(at) => (members[at].1, own[at]) = (value, is_own),
+            None => {
+                members.push((name, value));
+                own.push(is_own);
+            }
         }
     }
     if nested.into_members(&mut members) {
@@ -225,11 +231,28 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
         }
-        (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said))
+        (Kind::Word | Kind::Region | Kind::Code | Kind::Account | Kind::Flag, Some(said))
             if is_null_word(said.as_bytes()) && !said.is_empty() =>
         {
             repairs.null_word = 1;
             Cow::Borrowed("null")
+        }
+        (Kind::Region, Some(said)) if said.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            repairs.value = 1;
+            Cow::Owned(serde_json::Value::from(said.to_ascii_lowercase()).to_string())
+        }
+        // One of the resources, or the caller, told by its name alone.
+        (Kind::Json, None) if raw.starts_with('{') => {
+            repairs.list = 1;
+            Cow::Owned(format!("[{raw}]"))
+        }
+        (Kind::Json, Some(said)) if said.starts_with("arn:") => {
+            repairs.list = 1;
+            Cow::Owned(format!("[{{\"ARN\":{raw}}}]"))
+        }
+        (Kind::Object, Some(said)) if name == "userIdentity" && said.starts_with("arn:") => {
+            repairs.value = 1;
+            Cow::Owned(format!("{{\"arn\":{raw}}}"))
         }
         (Kind::Json | Kind::Object | Kind::Payload, Some(said)) => match embedded(said) {
             Some(json) if json == "null" => {
@@ -270,7 +293,7 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Code | Kind::Name | Kind::Source, _)
+        (Kind::Word | Kind::Region | Kind::Code | Kind::Name | Kind::Source, _)
         | (Kind::Json | Kind::Object | Kind::Payload, None) => Cow::Borrowed(raw),
     })
 }
@@ -540,7 +563,23 @@ mod tests {
 
     #[test]
     fn of_two_members_with_one_name_the_last_one_counts() {
-        assert_eq!(repaired(r#"{"eventID":"a","eventid":"b","x":1,"x":2}"#).0, r#"{"eventID":"b","x":2}"#);
+        assert_eq!(repaired(r#"{"eventid":"a","EventId":"b","x":1,"x":2}"#).0, r#"{"eventID":"b","x":2}"#);
+        // But one in another spelling does not count beside CloudTrail's own.
+        for both in [r#"{"eventID":"a","eventid":"b"}"#, r#"{"eventid":"b","eventID":"a"}"#] {
+            assert_eq!(repaired(both).0, r#"{"eventID":"a"}"#);
+        }
+    }
+
+    #[test]
+    fn callers_resources_and_regions_as_people_write_them() {
+        assert_eq!(
+            repaired(
+                r#"{"userIdentity":"arn:aws:iam::1:role/ci","resources":"arn:aws:ecr:x","awsRegion":"EU-WEST-2"}"#
+            )
+            .0,
+            r#"{"userIdentity":{"arn":"arn:aws:iam::1:role/ci"},"resources":[{"ARN":"arn:aws:ecr:x"}],"awsRegion":"eu-west-2"}"#
+        );
+        assert_eq!(repaired(r#"{"resources":{"ARN":"a"}}"#).0, r#"{"resources":[{"ARN":"a"}]}"#);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const LONG_NAMES: [(&str, &str); 6] = [
 ];
 /// Words around the name of a service that do not tell which.
 const AROUND_SERVICES: [&str; 10] =
-    ["aws", "amazon", "amazonaws", "com", "cn", "api", "service", "http", "https", "443"];
+    ["aws", "amazon", "amazonaws", "com", "cn", "api", "dkr", "service", "http", "https"];
 /// What may stand between a service and a call.
 const BETWEEN: [char; 7] = [':', '.', '/', '#', '|', '\\', '>'];
 
@@ -66,11 +66,14 @@ fn service(text: &str) -> Option<&'static str> {
     if let Some((label, _)) = LONG_NAMES.iter().find(|(_, long)| *long == short) {
         return labels().find(|of| of == label);
     }
-    let mut words = text
-        .split(|char: char| !char.is_ascii_alphanumeric() && char != '-')
-        .filter(|word| !word.is_empty() && !is_around(word) && !is_region(word));
+    let mut words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').filter(|word| {
+        !is_around(word) && !is_region(word) && !word.bytes().all(|byte| byte.is_ascii_digit())
+    });
     match (words.next(), words.next()) {
-        (Some(word), None) => labels().find(|label| label.eq_ignore_ascii_case(word)),
+        (Some(word), None) => {
+            let word = word.strip_suffix("-fips").unwrap_or(word);
+            labels().find(|label| label.eq_ignore_ascii_case(word))
+        }
         _ => None,
     }
 }
@@ -177,10 +180,9 @@ fn begins_like_a_call(name: &[u8]) -> bool {
     matches!(name, [first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_lowercase())
 }
 
-/// Whether a text can be the name of a call, whichever; `***`, `unknown` and `ecs:???` cannot.
+/// Whether a text can be the name of a call, whichever, in any case; `***`, `unknown` and `PutImage?` cannot.
 pub(crate) fn can_be_a_call(name: &str) -> bool {
-    begins_like_a_call(name.as_bytes())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b' '))
         && !says_nothing(name)
 }
 
@@ -273,6 +275,9 @@ mod tests {
             "AmazonECR",
             "Amazon Elastic Container Registry",
             "AmazonEC2ContainerRegistry",
+            "ecr-fips.us-east-1.amazonaws.com",
+            "api.ecr.eu-west-1.api.aws",
+            "111122223333.dkr.ecr.eu-central-1.amazonaws.com:443",
         ] {
             assert_eq!(source_written_so(text).as_deref(), Some("ecr.amazonaws.com"), "{text}");
         }

@@ -106,7 +106,20 @@ fn one_value_in_another_form_is_seen() {
         " x ",
         "\\\"\\\"",
     ];
-    let others = ["404", "true", "{}", "[]", "[\"x\"]", "[{}]", "1.5", "\"{\\\"a\\\":1}\"", "\"[]\""];
+    let others = [
+        "404",
+        "true",
+        "{}",
+        "[]",
+        "[\"x\"]",
+        "[{}]",
+        "1.5",
+        "\"{\\\"a\\\":1}\"",
+        "\"[]\"",
+        "\"arn:aws:iam::1:role/ci\"",
+        "\"US-EAST-1\"",
+        "{\"ARN\":\"a\"}",
+    ];
     let values =
         texts.iter().map(|text| format!("\"{text}\"")).chain(others.iter().map(|&other| other.to_owned()));
     for value in values {

@@ -499,6 +499,41 @@ fn digests_without_their_algorithm_are_digests() {
     }
 }
 
+/// The caller as a name alone was lost, and a region in upper case was another one, in which nobody's image is.
+#[test]
+fn callers_resources_and_regions_are_read_as_people_write_them() {
+    let records = changed(|record| {
+        if record["userIdentity"]["arn"].is_string() {
+            record["userIdentity"] = record["userIdentity"]["arn"].clone();
+        }
+        record["awsRegion"] = json!(record["awsRegion"].as_str().unwrap().to_uppercase());
+        record["resources"] = record["resources"][0]["ARN"].clone();
+    });
+    for bytes in [lines(&records), document(&records)] {
+        let case = Case::holding(&[("a.json", bytes)]);
+        case.shows_the_incident(6);
+        for (said, _) in told(&case) {
+            let finding = &said["findings"][0];
+            assert_eq!(finding["repository"]["region"], "eu-west-2");
+            assert!(
+                finding["second_push"]["actor"].as_str().unwrap().starts_with("arn:aws:sts"),
+                "{finding}"
+            );
+        }
+    }
+}
+
+/// A name in another case beside CloudTrail's own is what an enrichment has added: it took the place of the name.
+#[test]
+fn what_an_enrichment_adds_in_another_case_is_not_the_record() {
+    let records = changed(|record| {
+        for (name, value) in [("EventName", "an image was pushed"), ("eventsource", "registry")] {
+            record[name] = json!(value);
+        }
+    });
+    shows_the_incident(&records);
+}
+
 /// Events of an application with a name, a source and a time were records of CloudTrail's, and the result was clean.
 #[test]
 fn events_of_others_are_no_records() {

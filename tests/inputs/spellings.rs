@@ -50,6 +50,34 @@ fn calls_in_other_spellings_are_the_calls() {
     }
 }
 
+/// Calls in lower case that have nothing to do with images are no failures, however many there are.
+#[test]
+fn other_calls_in_lower_case_are_other_calls() {
+    let mut records = changed(|record| {
+        record["eventName"] = json!(record["eventName"].as_str().unwrap().to_lowercase());
+    });
+    for (at, (source, name)) in [
+        ("kms", "decrypt"),
+        ("ecr", "uploadlayerpart"),
+        ("iam", "getrole"),
+        ("lambda", "createfunctionurlconfig"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut record = records[0].clone();
+        record["eventSource"] = json!(format!("{source}.amazonaws.com"));
+        record["eventName"] = json!(name);
+        record["eventID"] = json!(format!("0828c0d{at}-3589-4390-b954-c78b4a7df44b"));
+        records.push(record);
+    }
+    for coverage in [lines(&records), document(&records)]
+        .map(|bytes| Case::holding(&[("a.json", bytes)]).shows_the_incident(records.len() as u64))
+    {
+        assert_eq!(coverage["records_repaired"]["value"], 4, "{coverage}");
+    }
+}
+
 #[test]
 fn services_in_other_spellings_are_the_services() {
     let forms: [fn(&str) -> String; 6] = [

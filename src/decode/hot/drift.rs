@@ -151,9 +151,11 @@ fn is_odd_value(kind: Kind, value: &[u8]) -> bool {
         return true;
     }
     match kind {
-        Kind::Json | Kind::Object | Kind::Payload => is_text,
+        Kind::Json => matches!(value, [b'"' | b'{', ..]),
+        Kind::Object | Kind::Payload => is_text,
         Kind::Code => !value.starts_with(b"null"),
-        Kind::Word => match value {
+        Kind::Region if matches!(value, [b'"', b'A'..=b'Z', ..]) => true,
+        Kind::Word | Kind::Region => match value {
             [b'"', b'n' | b'N' | b'-' | b'<' | b'(' | b'\\' | b' ', ..] => true,
             [b'"', first, second, ..] => [*first, *second].eq_ignore_ascii_case(b"un"),
             _ => false,
