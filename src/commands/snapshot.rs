@@ -19,9 +19,11 @@ use crate::ui::talk::Talk;
 
 const EXAMPLES: &str = "\
 Examples:
-  tagfall snapshot --script > gather.sh                     all repositories, in the region of the AWS CLI
+  # all repositories, in the region of the AWS CLI
+  tagfall snapshot --script > gather.sh
   tagfall snapshot --script --region eu-central-1,us-east-1 --repository shop/api > gather.sh
-  tagfall snapshot --script ./logs > gather.sh              the repositories, accounts and regions of these logs
+  # the repositories, accounts and regions of these logs
+  tagfall snapshot --script ./logs > gather.sh
   sh gather.sh snapshot && tagfall detect snapshot ./logs";
 
 const GATHER: &str = include_str!("snapshot/gather.sh");
