@@ -16,7 +16,7 @@ const COUNTS: &[i64] = &[3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
 /// How many beginnings of tags are tried, and how many ends.
 const MARKS_MAX: usize = 6;
 
-/// What tags have in common that a rule can speak of.
+/// What tags have in common, by which a rule can select them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
     Begins(String),
