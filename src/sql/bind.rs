@@ -241,6 +241,7 @@ impl Binder {
                     .map_err(|error| error.at_span(table.alias.name.span))?,
                 false => self.query(&ctes, outer, &mut table.query)?.renamed(&own, &columns),
             };
+            from::check_names(&table.alias, &rows)?;
             table.alias.name = Ident { quote_style: None, value: own.clone(), span: table.alias.name.span };
             ctes = ctes.with(own, rows);
         }

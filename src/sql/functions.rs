@@ -16,6 +16,7 @@ mod json;
 pub(super) mod lambda;
 pub(super) mod like;
 mod math;
+pub(super) mod other_types;
 pub(super) mod partition;
 pub(super) mod predicate;
 mod regexp;
@@ -120,6 +121,9 @@ fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
 }
 
 pub(in crate::sql) fn unknown(name: &str) -> SqlError {
+    if calls::WINDOW_FUNCTIONS.contains(&name) {
+        return SqlError::new(format!("{name} needs a window: {name}(…) OVER (…)"));
+    }
     let hint = names::suggestion(
         name,
         known_names().chain(calls::AGGREGATES.iter().copied()).chain(calls::WINDOW_FUNCTIONS.iter().copied()),

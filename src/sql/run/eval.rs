@@ -6,6 +6,7 @@ use super::subquery;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
+use crate::sql::functions::other_types::{self, Side};
 use crate::sql::functions::{self, choice, lambda, like, partition, predicate};
 use crate::sql::scope::{Scope, Via};
 use crate::sql::types::values::Values;
@@ -29,6 +30,8 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Negative(of) => arithmetic::negate(&scope.value(of)?, height, scope.lenient),
         Node::Compare { operator, left, right } => {
             let (first, second) = (scope.value(left)?, scope.value(right)?);
+            let sides = (Side::of(scope, left, &first.kind), Side::of(scope, right, &second.kind));
+            other_types::check(&operator.to_string(), sides.0, sides.1)?;
             let first = partition::spelt(scope, left, first, &second)?;
             let second = partition::spelt(scope, right, second, &first)?;
             compare::compare(operator, &first, &second, height, scope.lenient)

@@ -14,9 +14,10 @@ use sqlparser::ast::Query;
 use super::correlated::{alone, each, shape, typed};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
+use crate::sql::functions::other_types::{self, Side};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
-use crate::sql::types::compare::common;
+use crate::sql::types::compare::comparable;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
@@ -79,8 +80,10 @@ fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
 }
 
 fn contains(scope: &Scope<'_>, value: &Expression, query: &Query, negated: bool) -> Result<Values> {
+    let expression = value;
     let value = scope.value(value)?;
     if let Some(rows) = typed(scope, query)? {
+        other_types::check_rows("IN", Side::of(scope, expression, &value.kind), &rows)?;
         Set::of(&value, &rows)?;
         return Ok(unknown(scope, Kind::Boolean));
     }
@@ -138,7 +141,7 @@ impl Set {
                 Values::new(Kind::Row(kinds), polars::prelude::IntoSeries::into_series(data))
             }
         };
-        let kind = common(&value.kind, &column.kind).map_err(|_| {
+        let kind = comparable(&value.kind, &column.kind).map_err(|_| {
             SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind))
         })?;
         let keys = cast::json_texts(&cast::cast(&column, &kind, rows.height, true)?, rows.height)?;

@@ -5,11 +5,12 @@ use sqlparser::ast::{BinaryOperator as Op, Query};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::functions::other_types::{self, Side};
 use crate::sql::functions::predicate;
 use crate::sql::run::correlated::{alone, each};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
-use crate::sql::types::compare::{Ordered, common, compare};
+use crate::sql::types::compare::{Ordered, comparable, compare};
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
 
@@ -33,6 +34,9 @@ pub(in crate::sql) fn quantified(
         Some(rows) => (Groups::one(height), vec![rows]),
         None => each(scope, query)?,
     };
+    for rows in results.iter().filter(|rows| rows.fields.len() == 1) {
+        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), rows)?;
+    }
     let with = Extremes::of(&value, &groups, &results)?;
     let test = |op: &Op, with: &Values| -> Result<Vec<Option<bool>>> {
         let compared = compare(op, &value, with, height, scope.lenient)?;
@@ -76,7 +80,7 @@ impl Extremes {
                 )));
             }
             let column = rows.values(0)?;
-            let kind = common(&value.kind, &column.kind).map_err(|_| {
+            let kind = comparable(&value.kind, &column.kind).map_err(|_| {
                 SqlError::new(format!("{} and {} cannot be compared", value.kind, column.kind))
             })?;
             let column = cast::cast(&column, &kind, rows.height, true)?;
