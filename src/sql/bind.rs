@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
+    Expr, Ident, LimitClause, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Values, With,
 };
 
 use crate::model::Timestamp;
@@ -31,12 +31,13 @@ use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::run::engine;
 use crate::sql::run::select::{limits, order_keys};
-use crate::sql::run::sets::{combine, value_rows};
+use crate::sql::run::sets::value_rows;
 use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::relation::{Field, Relation};
-use crate::tables::{self, Table};
+use crate::sql::types::schema::combined;
+use crate::tables::{self, Kind, Table};
 use resolve::Clause;
 
 /// The surrounding query, and how its rows relate to those of this one.
@@ -45,10 +46,17 @@ type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 /// A query with resolved names, and the types of all its tables.
 pub(in crate::sql) struct Bound {
     tree: Query,
-    /// The columns of the answer, with their types.
-    columns: Vec<Field>,
     binder: Rc<Binder>,
     now: Timestamp,
+}
+
+/// The types of a SELECT.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Selected {
+    /// Of keys of groups, aggregates and window functions.
+    pub computed: Vec<(Expr, Kind)>,
+    /// The columns of its list.
+    pub columns: Vec<Field>,
 }
 
 /// The state of the binder.
@@ -63,6 +71,10 @@ struct Binder {
     tables: RefCell<BTreeMap<String, Relation>>,
     /// The result of each FROM clause, by the name of its first table.
     froms: RefCell<BTreeMap<String, Relation>>,
+    /// What each SELECT computes, and its columns.
+    selects: RefCell<Vec<(Select, Selected)>>,
+    /// The columns of each VALUES.
+    values: RefCell<Vec<(Values, Vec<Field>)>>,
     /// The columns of subqueries in expressions.
     shapes: Shapes,
     /// Number of unique names so far.
@@ -83,25 +95,22 @@ impl Bound {
             declared: RefCell::default(),
             tables: RefCell::default(),
             froms: RefCell::default(),
+            selects: RefCell::default(),
+            values: RefCell::default(),
             shapes: Shapes::default(),
             given: Cell::new(0),
         };
-        let columns = binder.query(&Ctes::default(), None, &mut tree)?.seen().fields;
-        Ok(Self { tree, columns, binder: Rc::new(binder), now })
+        binder.query(&Ctes::default(), None, &mut tree)?;
+        Ok(Self { tree, binder: Rc::new(binder), now })
     }
 
-    /// The same with a part of its tree, whose columns nobody asks for.
+    /// The same with a part of its tree.
     pub fn with(&self, tree: Query) -> Self {
-        Self { tree, columns: Vec::new(), binder: Rc::clone(&self.binder), now: self.now }
+        Self { tree, binder: Rc::clone(&self.binder), now: self.now }
     }
 
     pub fn tree(&self) -> &Query {
         &self.tree
-    }
-
-    /// The columns of the answer, with their types.
-    pub fn columns(&self) -> &[Field] {
-        &self.columns
     }
 
     pub fn into_tree(self) -> Query {
@@ -135,6 +144,18 @@ impl Bound {
             }
             _ => None,
         }
+    }
+
+    /// The types of a SELECT of the query.
+    pub fn selected(&self, select: &Select) -> Option<Selected> {
+        let selects = self.binder.selects.borrow();
+        selects.iter().find(|(known, _)| known == select).map(|(_, selected)| selected.clone())
+    }
+
+    /// The columns of a VALUES of the query.
+    pub fn values(&self, values: &Values) -> Option<Vec<Field>> {
+        let all = self.binder.values.borrow();
+        all.iter().find(|(known, _)| known == values).map(|(_, columns)| columns.clone())
     }
 
     /// Calls `work` with a scope in which expressions over the empty `rows` have their types.
@@ -260,7 +281,7 @@ impl Binder {
         while let SetExpr::Query(inner) = body {
             body = &mut *inner.body;
         }
-        let SetExpr::SetOperation { left, right, op, set_quantifier } = body else {
+        let SetExpr::SetOperation { left, right, op, .. } = body else {
             return Err(SqlError::new("UNION is needed here"));
         };
         let (session, nothing) = (self.session(), Relation::default());
@@ -268,7 +289,8 @@ impl Binder {
         let first = self.set(&like, left)?.seen().renamed(name, columns);
         let within = ctes.with(name.to_owned(), first.clone());
         let next = self.set(&Scope { ctes: &within, ..like }, right)?.seen();
-        Ok(combine(session.limits(), first, next, *op, *set_quantifier)?.renamed(name, columns))
+        let fields = combined(*op, &first.fields, &next.fields)?;
+        Ok(Relation::without_rows(fields).renamed(name, columns))
     }
 
     fn set(&self, like: &Scope<'_>, body: &mut SetExpr) -> Result<Relation> {
@@ -277,15 +299,14 @@ impl Binder {
             SetExpr::Query(inner) => self.query(like.ctes, like.outer, inner),
             SetExpr::Values(values) => {
                 self.resolve_all(like, Clause::Rows, values)?;
-                value_rows(like, values)
+                let rows = value_rows(like, values)?;
+                self.values.borrow_mut().push((values.clone(), rows.fields.clone()));
+                Ok(rows)
             }
-            SetExpr::SetOperation { left, op, set_quantifier, right } => combine(
-                like.session.limits(),
-                self.set(like, left)?,
-                self.set(like, right)?,
-                *op,
-                *set_quantifier,
-            ),
+            SetExpr::SetOperation { left, op, right, .. } => {
+                let (left, right) = (self.set(like, left)?, self.set(like, right)?);
+                combined(*op, &left.fields, &right.fields).map(Relation::without_rows)
+            }
             _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
         }
     }

@@ -13,6 +13,7 @@ use crate::sql::scope::{Scope, Via};
 use crate::sql::syntax::{names, walk};
 use crate::sql::types::columns::aliased;
 use crate::sql::types::relation::Relation;
+use crate::sql::types::schema::joined;
 use crate::tables;
 
 impl Binder {
@@ -91,7 +92,7 @@ impl Binder {
                 if let Some(equal) = from::equal_columns(&left, &right, &columns)? {
                     self.condition(&Scope { relation: &both, ..*like }, &mut equal.clone())?;
                 }
-                return from::merged(&Scope { relation: &both, ..*like }, &both, left.fields.len(), &columns);
+                return joined(&left.fields, &right.fields, &columns).map(Relation::without_rows);
             }
             JoinConstraint::None | JoinConstraint::Natural => {}
         }

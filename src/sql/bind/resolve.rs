@@ -223,7 +223,7 @@ impl Resolver<'_> {
     fn column(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let mut at = Some(self.scope);
         while let Some(scope) = at {
-            if let Some((index, used)) = columns::find(scope.relation, parts)? {
+            if let Some((index, used)) = columns::find(&scope.relation.fields, parts)? {
                 return Ok(Some(
                     match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
                         Some(table) => written_out(table, parts, used),

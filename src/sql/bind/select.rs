@@ -5,8 +5,8 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Value,
 };
 
-use super::Binder;
 use super::resolve::Clause;
+use super::{Binder, Selected};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::run::select::listed_of;
 use crate::sql::scope::Scope;
@@ -34,12 +34,15 @@ impl Binder {
         }
         self.group_by(&scope, select)?;
         self.having(&scope, select)?;
-        let mut listed = listed_of(like, &rows, select, None)?.rows;
+        let mut listed = listed_of(like, &rows, select, None)?;
         if let Some(by) = by {
-            self.resolve_all(&scope, Clause::Order(&listed.fields), by)?;
-            listed = listed_of(like, &rows, select, Some(by))?.rows;
+            self.resolve_all(&scope, Clause::Order(&listed.rows.fields), by)?;
+            listed = listed_of(like, &rows, select, Some(by))?;
         }
-        Ok(listed.slice(0, 0))
+        let columns = listed.rows.fields;
+        let selected = Selected { computed: listed.computed, columns: columns.clone() };
+        self.selects.borrow_mut().push((select.clone(), selected));
+        Ok(Relation::without_rows(columns))
     }
 
     fn item(&self, scope: &Scope<'_>, item: &mut SelectItem) -> Result<()> {
@@ -146,7 +149,7 @@ fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Ex
             _ => Ok(None),
         },
         Expr::Identifier(ident)
-            if columns::find(scope.relation, std::slice::from_ref(ident))
+            if columns::find(&scope.relation.fields, std::slice::from_ref(ident))
                 .map_err(|error| error.at(key))?
                 .is_none() =>
         {
