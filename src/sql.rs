@@ -11,7 +11,7 @@
 //!    so that the reader can skip objects by their keys and records without parsing them;
 //! 4. the caller loads what the scan asks for into a [`Catalog`] (`collect`);
 //! 5. `run` ([`run`](Query::run)): the operators of the tree, column by column on polars' arrays. Each operator
-//!    resolves its expressions against the columns of its rows (`run::resolve`), where names become indexes; what
+//!    resolves its expressions against the columns of its rows (`eval::resolve`), where names become indexes; what
 //!    is evaluated (`expression`) has no names of columns.
 //!
 //! Each of these modules imports only those before it, `types` (values, rows, comparison) and `functions`
@@ -38,6 +38,7 @@ mod bind;
 mod catalog;
 mod collect;
 mod error;
+mod eval;
 mod expression;
 mod functions;
 mod memory;

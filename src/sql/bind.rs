@@ -8,7 +8,7 @@
 //!
 //! - this file: queries and common table expressions, and the result ([`Bound`]);
 //! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
-//! - `needed`: which columns of the events a bound query uses.
+//! - `typing`: the types of expressions.
 //!
 //! The type of an expression is determined by evaluating it over columns without rows: so only the functions
 //! themselves define what they accept and return. No tables are read, no joins computed, and no subqueries
@@ -17,6 +17,7 @@
 mod from;
 mod resolve;
 mod select;
+mod typing;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -29,10 +30,9 @@ use sqlparser::ast::{
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::run::engine;
 use crate::sql::run::select::{limits, order_keys};
 use crate::sql::run::sets::value_rows;
-use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
+use crate::sql::scope::{Ctes, Scope, Session, Via};
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::relation::{Field, Relation};
@@ -76,7 +76,7 @@ struct Binder {
     /// The columns of each VALUES.
     values: RefCell<Vec<(Values, Vec<Field>)>>,
     /// The columns of subqueries in expressions.
-    shapes: Shapes,
+    subqueries: RefCell<Vec<(Query, Relation)>>,
     /// Number of unique names so far.
     given: Cell<usize>,
 }
@@ -97,7 +97,7 @@ impl Bound {
             froms: RefCell::default(),
             selects: RefCell::default(),
             values: RefCell::default(),
-            shapes: Shapes::default(),
+            subqueries: RefCell::default(),
             given: Cell::new(0),
         };
         binder.query(&Ctes::default(), None, &mut tree)?;
@@ -179,7 +179,7 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 
 impl Binder {
     fn session(&self) -> Session<'_> {
-        Session { shapes: Some(&self.shapes), ..engine::session(&self.catalog, self.now) }
+        Session { catalog: &self.catalog, now: self.now, lenient: true, evaluator: self }
     }
 
     /// A unique name for a table that the query calls `written`.

@@ -77,7 +77,9 @@ impl VisitorMut for Resolver<'_> {
         if self.depth == 0 {
             let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
             match bound {
-                Ok(columns) => self.binder.shapes.add(query.clone(), columns.seen()),
+                Ok(columns) => {
+                    self.binder.subqueries.borrow_mut().push((query.clone(), columns.seen()));
+                }
                 Err(error) => return self.fail(error),
             }
         }

@@ -56,9 +56,8 @@ impl<'s> Side<'s> {
             self.name.is_some_and(|name| names.contains(&cloudtrail::column_named(name).unwrap_or(name)))
         };
         *self.kind == Kind::Varchar
-            && (self.is_member
-                || other.is_number() && is_in(NUMBERS)
-                || *other == Kind::Boolean && is_in(BOOLEANS))
+            && (other.is_number() && (self.is_member || is_in(NUMBERS))
+                || *other == Kind::Boolean && (self.is_member || is_in(BOOLEANS)))
     }
 
     fn element(&self, at: usize) -> Option<Side<'s>> {

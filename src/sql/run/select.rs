@@ -138,23 +138,11 @@ pub(in crate::sql) fn listed_of(
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
-            // Only types are determined, so the single group without rows is not needed.
-            let (count, known) =
-                if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
             let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             having(&after, select, |after| project(after, select, &calls, &orders))
         }
     }
-}
-
-fn without_rows(known: Vec<(Expr, Values)>) -> Result<Vec<(Expr, Values)>> {
-    known
-        .into_iter()
-        .map(|(expr, values)| {
-            Ok((expr, Values { constant: false, data: values.data.slice(0, 0), kind: values.kind }))
-        })
-        .collect()
 }
 
 /// Continues with the groups for which HAVING is true.

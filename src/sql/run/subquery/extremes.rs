@@ -22,6 +22,7 @@ struct Extremes {
     is_empty: Vec<bool>,
 }
 
+/// `left op ANY (query)`, or ALL.
 pub(in crate::sql) fn quantified(
     scope: &Scope<'_>,
     left: &Expression,
@@ -29,15 +30,26 @@ pub(in crate::sql) fn quantified(
     query: &Query,
     any: bool,
 ) -> Result<Values> {
-    let (value, height) = (scope.values(left)?, scope.height());
     let (groups, results) = match alone(scope, query)? {
-        Some(rows) => (Groups::one(height), vec![rows]),
+        Some(rows) => (Groups::one(scope.height()), vec![rows]),
         None => each(scope, query)?,
     };
+    compared(scope, left, (op, any), &groups, &results)
+}
+
+/// The same, given the rows of the query for each group of rows.
+pub(in crate::sql) fn compared(
+    scope: &Scope<'_>,
+    left: &Expression,
+    (op, any): (&Op, bool),
+    groups: &Groups,
+    results: &[Relation],
+) -> Result<Values> {
+    let (value, height) = (scope.values(left)?, scope.height());
     for rows in results.iter().filter(|rows| rows.fields.len() == 1) {
         other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), rows)?;
     }
-    let with = Extremes::of(&value, &groups, &results)?;
+    let with = Extremes::of(&value, groups, results)?;
     let test = |op: &Op, with: &Values| -> Result<Vec<Option<bool>>> {
         let compared = compare(op, &value, with, height, scope.lenient)?;
         let truths = compared.truths()?;

@@ -1,8 +1,9 @@
-//! Evaluates expressions, column by column.
+//! Evaluates expressions, column by column, except for subqueries.
+
+pub(super) mod resolve;
 
 use sqlparser::ast::{DataType, Ident};
 
-use super::subquery;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
@@ -14,7 +15,7 @@ use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
 
 /// The value of an expression for every row. Its names have been resolved for rows with the same columns.
-pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
+pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
     let height = scope.height();
     match node {
         Node::Column { index, fields, is_json } => column(scope, *index, fields, *is_json),
@@ -57,7 +58,7 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Array(elements) => functions::array_of(scope, elements),
         Node::Row(elements) => functions::row_of(scope, elements),
         Node::Exists { .. } | Node::Scalar(_) | Node::InQuery { .. } | Node::Quantified { .. } => {
-            subquery::value(scope, node)
+            Err(SqlError::new("a subquery cannot stand here"))
         }
         condition => predicate::eval(scope, condition),
     }
