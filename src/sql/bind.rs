@@ -250,12 +250,17 @@ impl Binder {
 
     /// Binds the common table expressions of `WITH`; returns them together with `ctes`.
     fn with(&self, ctes: &Ctes, outer: Outer<'_>, with: &mut With) -> Result<Ctes> {
-        let mut ctes = ctes.clone();
+        let (mut ctes, mut names_before) = (ctes.clone(), Vec::new());
         for table in &mut with.cte_tables {
             let name = table.alias.name.value.to_lowercase();
             let columns: Vec<String> =
                 table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            if names_before.contains(&name) {
+                let twice = SqlError::new(format!("WITH has two tables {name}"));
+                return Err(twice.at_span(table.alias.name.span));
+            }
             let own = self.name(&name);
+            names_before.push(name.clone());
             let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
                 true => self
                     .recursive(&ctes, outer, &mut table.query, (&own, &columns))

@@ -27,7 +27,9 @@ pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Literal(values) => Ok(values.clone()),
         Node::Invalid(error) => Err(error.clone()),
         Node::Field(of, name) => fields(scope.value(of)?, std::slice::from_ref(name)),
-        Node::Subscript(of, index) => functions::subscript(&scope.value(of)?, &scope.value(index)?, height),
+        Node::Subscript(of, index) => {
+            functions::subscript(&scope.value(of)?, &scope.value(index)?, height, scope.lenient)
+        }
         Node::Negative(of) => arithmetic::negate(&scope.value(of)?, height, scope.lenient),
         Node::Compare { operator, left, right } => {
             let (first, second) = (scope.value(left)?, scope.value(right)?);
@@ -90,6 +92,7 @@ fn cast_to(
     (to, written): (&Kind, &DataType),
     is_lenient: bool,
 ) -> Result<Values> {
-    let values = cast::cast(&scope.value(value)?, to, scope.height(), scope.lenient || is_lenient)?;
-    cast::cut(values, written, scope.height())
+    let lenient = scope.lenient || is_lenient;
+    let values = cast::cast(&scope.value(value)?, to, scope.height(), lenient)?;
+    cast::cut(values, written, scope.height(), lenient)
 }

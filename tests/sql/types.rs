@@ -1,6 +1,6 @@
 //! Types by Trino's rules: what does not go together is refused before anything is read.
 
-use crate::archive::{ask, refused};
+use crate::archive::{ask, fails, refused};
 
 /// Each is refused at line 1 and this column.
 fn all_refused(cases: &[(&str, usize, &str)]) {
@@ -100,4 +100,63 @@ fn columns_get_no_more_names_than_there_are() {
     ]);
     assert_eq!(ask("SELECT y FROM (VALUES (1, 2)) AS t (x, y)"), [["2"]]);
     assert_eq!(ask("SELECT x, n FROM UNNEST(ARRAY[7]) WITH ORDINALITY AS t (x, n)"), [["7", "1"]]);
+}
+
+#[test]
+fn whole_numbers_are_in_the_range_of_their_type() {
+    for (sql, says) in [
+        ("SELECT CAST(300 AS tinyint)", "300 is out of the range of tinyint"),
+        ("SELECT CAST('-40000' AS smallint)", "-40000 is out of the range of smallint"),
+        ("SELECT CAST(3000000000 AS integer)", "3000000000 is out of the range of integer"),
+        ("SELECT 123456789012345678901234567890123456789", "has more than 38 digits"),
+    ] {
+        let said = fails(sql);
+        assert!(said.starts_with("line 1, column ") && said.contains(says), "{sql}: {said}");
+    }
+    assert_eq!(
+        ask(
+            "SELECT CAST(-128 AS tinyint), try_cast(128 AS tinyint), try(CAST(32768 AS smallint)), CAST(2147483647 AS int)"
+        ),
+        [["-128", "NULL", "NULL", "2147483647"]]
+    );
+    // Digits are not lost in a double.
+    assert_eq!(
+        ask("SELECT -9223372036854775808, 9223372036854775808 - 1, typeof(9223372036854775808)"),
+        [["-9223372036854775808", "9223372036854775807", "decimal(19,0)"]]
+    );
+}
+
+#[test]
+fn positions_and_keys() {
+    assert!(fails("SELECT resources[0] FROM events").contains("the positions of an array begin at 1"));
+    assert!(fails("SELECT element_at(ARRAY[1], record - record) FROM events").contains("begin at 1"));
+    all_refused(&[
+        ("SELECT MAP(ARRAY['a'], ARRAY[1])[1]", 8, "the keys of this map are varchar, and this is bigint"),
+        ("SELECT element_at(MAP(ARRAY[1], ARRAY[1]), 'a')", 8, "the keys of this map are bigint"),
+    ]);
+    assert!(fails("SELECT map(ARRAY['a', 'a'], ARRAY[1, 2])").contains("a map has each key once"));
+    assert!(fails("SELECT map_from_entries(ARRAY[('a', 1), ('a', 2)])").contains("a map has each key once"));
+    assert!(fails("SELECT map(ARRAY['a', NULL], ARRAY[1, 2])").contains("cannot be NULL"));
+    assert_eq!(
+        ask(
+            "SELECT try(ARRAY[1][0]), try(map(ARRAY[1, 1], ARRAY[1, 2])), element_at(MAP(ARRAY[1.5], ARRAY[1]), 1)"
+        ),
+        [["NULL", "NULL", "NULL"]]
+    );
+}
+
+#[test]
+fn distinct_rows_are_sorted_by_what_they_show() {
+    let says = "SELECT DISTINCT is sorted by what is in its list";
+    all_refused(&[
+        ("SELECT DISTINCT eventname FROM events ORDER BY eventsource", 48, says),
+        ("SELECT DISTINCT eventname FROM events ORDER BY 1, lower(eventsource)", 51, says),
+        ("SELECT DISTINCT eventname FROM events GROUP BY 1 ORDER BY count(*)", 59, says),
+        ("WITH t AS (SELECT 1), t AS (SELECT 2) SELECT * FROM t", 23, "WITH has two tables t"),
+    ]);
+    for by in ["1", "upper(eventname)", "u", "length(upper(eventname)), 1", "lower(u) || 'x', u"] {
+        let sql = format!("SELECT DISTINCT upper(eventname) AS u FROM events ORDER BY {by}");
+        assert_eq!(ask(&sql).len(), ask("SELECT DISTINCT eventname FROM events").len(), "{by}");
+    }
+    assert_eq!(ask("SELECT DISTINCT * FROM (VALUES (1, 2)) AS t (a, b) ORDER BY b"), [["1", "2"]]);
 }
