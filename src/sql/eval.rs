@@ -52,7 +52,9 @@ pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::RLike { value, pattern, is_negated } => like::rlike(scope, value, pattern, *is_negated),
         Node::Call { name, arguments } => functions::call(scope, name, arguments),
         Node::CallWithLambda { name, arguments } => lambda::call(scope, name, arguments),
-        Node::Lambda { .. } => Err(SqlError::new("a lambda is no value")),
+        Node::Lambda { .. } => Err(SqlError::new(
+            "a lambda stands only in the arguments of a function, as in filter(array, x -> x > 1)",
+        )),
         Node::Coalesce(arguments) => choice::coalesce(scope, arguments),
         Node::NullIf { value, is_equal } => choice::null_if(scope, value, is_equal),
         Node::Try { value, may_hide_null } => choice::tried(scope, value, *may_hide_null),

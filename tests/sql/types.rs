@@ -160,3 +160,15 @@ fn distinct_rows_are_sorted_by_what_they_show() {
     }
     assert_eq!(ask("SELECT DISTINCT * FROM (VALUES (1, 2)) AS t (a, b) ORDER BY b"), [["1", "2"]]);
 }
+
+#[test]
+fn a_date_moves_by_whole_days() {
+    let said = fails("SELECT DATE '2026-01-01' + INTERVAL '36' HOUR");
+    assert!(said.contains("a date moves by whole days: CAST it to timestamp"), "{said}");
+    assert_eq!(
+        ask(
+            "SELECT DATE '2026-01-01' - INTERVAL '48' HOUR, DATE '2026-01-31' + INTERVAL '1' MONTH, try(DATE '1969-12-31' - INTERVAL '1' MINUTE)"
+        ),
+        [["2025-12-30", "2026-02-28", "NULL"]]
+    );
+}
