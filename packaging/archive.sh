@@ -1,5 +1,5 @@
 #!/bin/sh
-# tagfall-VERSION-TARGET.tar.gz with its checksum beside it. From the same program it is the same, byte for byte.
+# Makes tagfall-VERSION-TARGET.tar.gz, and its checksum in a file beside it. The same program gives the same archive, byte for byte.
 # Usage: [LEVEL=1] packaging/archive.sh PROGRAM TARGET OUT-FOLDER (LEVEL: how hard to compress, 1 to 9)
 set -eu
 program=$(realpath "$1") target=$2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A Debian package of a program that is built. It asks for the glibc whose symbols the program needs.
+# A Debian package of a program that is already built. It depends on the glibc whose symbols the program needs.
 # Usage: [LEVEL=1] packaging/deb.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: amd64, arm64; LEVEL: how hard to compress)
 set -eu
 program=$(realpath "$1") architecture=$2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The oldest glibc that a program runs with, by the versions of the symbols it needs. With a second argument: fails if that
-# is newer.
+# Prints the oldest glibc with which a program runs, by the versions of the symbols that it needs. Fails if that is newer than the
+# second argument.
 # Usage: packaging/glibc.sh PROGRAM [NEWEST-ALLOWED]
 set -eu
 needed=$(readelf --wide --version-info "$1" | grep -o 'GLIBC_[0-9][0-9.]*' | sed 's/^GLIBC_//' | sort -uV | tail -n 1)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The file system of the container image: the program, the libraries it loads, certificates, a user; no shell.
+# Makes the file system of the container image: the program, the libraries that it loads, CA certificates, a user; no shell.
 # Usage: packaging/image.sh PROGRAM FOLDER
 set -eu
 program=$1 root=$2
@@ -7,7 +7,7 @@ program=$1 root=$2
 mkdir -p "$root/usr/bin" "$root/etc/ssl/certs" "$root/tmp"
 chmod 1777 "$root/tmp"
 install -m 755 "$program" "$root/usr/bin/tagfall"
-# What the loader finds, the loader itself included, and what glibc loads later to look names up.
+# The libraries that the loader finds, and the loader itself.
 ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
   install -D -m 755 "$(realpath "$library")" "$root$library"
 done

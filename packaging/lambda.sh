@@ -1,6 +1,6 @@
 #!/bin/sh
-# A zip for AWS Lambda: the program, and the runtime that calls it (packaging/lambda/bootstrap). From the same program it is the same, byte
-# for byte. Usage: [LEVEL=1] packaging/lambda.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: x86_64, arm64; LEVEL: how hard to compress, 1 to 9)
+# Makes a zip for AWS Lambda: the program, and the runtime that calls it (packaging/lambda/bootstrap). The same program gives the same
+# zip, byte for byte. Usage: [LEVEL=1] packaging/lambda.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: x86_64, arm64; LEVEL: how hard to compress, 1 to 9)
 set -eu
 program=$(realpath "$1") architecture=$2
 mkdir -p "$3"

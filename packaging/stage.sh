@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts what an installed tagfall consists of under a folder: program, manual pages, completions.
+# Puts everything that belongs to an installed tagfall into a folder: program, manual pages, shell completions, README.
 # Usage: packaging/stage.sh PROGRAM FOLDER
 set -eu
 program=$1 root=$2

@@ -1,7 +1,7 @@
 -- Could this trail show expiries and pulls at all?
 --
 -- How to read: lifecycle runs and pulls are read-only events. An account and region with pushes and no read-only event is a blind
--- trail: that it shows no loss proves nothing. omitted counts records whose content CloudTrail left out for its size.
+-- trail: it cannot show a loss. omitted counts records whose content CloudTrail left out because of its size.
 -- Columns: account, region, events, read_only_events, pushes, lifecycle_runs, pulls, omitted, verdict (sees, blind, no pushes)
 -- Parameters: none
 WITH calls AS (

@@ -1,7 +1,7 @@
 -- What was changed in the half hour before a moment?
 --
--- How to read: set moment to when it broke (UTC, without a zone). Each row is a call that was not read-only, the latest first. What
--- stands at the top is not the cause because it stands there; it is where to begin.
+-- How to read: set moment to when it broke (UTC, without a zone). Each row is a call that was not read-only, the latest first. The
+-- first row need not be the cause; it is where to begin.
 -- Columns: changed_at, account, region, service, call_name, actor, source_address, error, request
 -- Parameters: moment, minutes
 WITH params AS (

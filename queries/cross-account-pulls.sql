@@ -1,7 +1,7 @@
 -- Which other accounts pull from our repositories?
 --
--- How to read: each row is one caller of another account. They are hurt by an image that goes, and are not seen in the logs of
--- the account that owns the repository unless one looks for them.
+-- How to read: each row is one caller of another account. They are affected when an image is lost, but
+-- their tasks fail in their own account, so that the owner of the repository easily overlooks them.
 -- Columns: account, region, repository, caller_account, caller, pulls, first_pull, last_pull
 -- Parameters: repo (a LIKE pattern)
 WITH params AS (

@@ -1,7 +1,7 @@
 -- Which images did someone ask for after a lifecycle run had taken them?
 --
--- How to read: each row is one image and one caller. Such a pull fails, though in the log it looks like any other: that it came
--- after gone_at is what tells. Many calls by one caller are retries.
+-- How to read: each row is one image and one caller. Such a pull fails. In the log it looks like any other pull; that it failed is
+-- known because it came after gone_at. Many calls by one caller are retries.
 -- Columns: account, region, repository, digest, gone_at, caller, calls, first_call, last_call
 -- Parameters: repo (a LIKE pattern)
 WITH params AS (

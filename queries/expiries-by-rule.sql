@@ -1,7 +1,7 @@
 -- How many images did each lifecycle rule take, and when?
 --
 -- How to read: each row is one rule of one repository. runs counts the events in which the rule took something; a run that took
--- nothing is logged, too, and not counted. tagged counts images that still had a tag. Of one event, 100 images are counted.
+-- nothing is logged, too, and not counted. tagged counts images that still had a tag. At most 100 images of one event are counted.
 -- Columns: account, region, repository, rule_priority, runs, images, tagged, first_run, last_run
 -- Parameters: repo (a LIKE pattern)
 WITH params AS (

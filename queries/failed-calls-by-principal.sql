@@ -1,7 +1,7 @@
 -- Whose calls fail, and why?
 --
--- How to read: each row is a principal, a call and an error. Access errors on BatchGetImage look like missing images to whoever
--- pulls; many different refused calls by one principal in a short time are someone trying doors.
+-- How to read: each row is a principal, a call and an error. To a client, an access error on BatchGetImage looks like a missing
+-- image. Many different refused calls by one principal in a short time may be somebody looking for permissions.
 -- Columns: principal, service, call_name, error, failures, first_failure, last_failure, a_message
 -- Parameters: service (a LIKE pattern, such as ecr)
 WITH params AS (

@@ -1,7 +1,7 @@
 -- When was there no event at all in an account and region?
 --
--- How to read: each row is a silence longer than hours. In an account that is used, a silence may be missing objects; what happened
--- in it cannot be known, and a finding that would need it cannot be made.
+-- How to read: each row is a time without events that is longer than hours. In an account that is in use, objects may be missing;
+-- what happened in that time is not known, and losses that depend on it cannot be found.
 -- Columns: account, region, silent_from, silent_until, silent_hours
 -- Parameters: hours
 WITH params AS (

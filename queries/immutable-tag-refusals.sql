@@ -1,7 +1,7 @@
 -- Which pushes were refused because their tag was taken, or because the image was already there?
 --
--- How to read: ImageTagAlreadyExistsException is an immutable tag that did its work: without it, the tag would have moved and the
--- other image lost it. ImageAlreadyExistsException is the same image pushed twice, which is harmless.
+-- How to read: ImageTagAlreadyExistsException means that an immutable tag was protected: otherwise it would have moved, and the
+-- other image would have lost it. ImageAlreadyExistsException is the same image pushed twice, which is harmless.
 -- Columns: refused_at, account, region, repository, tag, error, actor, message
 -- Parameters: repo (a LIKE pattern)
 WITH params AS (

@@ -1,7 +1,7 @@
 -- From which networks is each access key used?
 --
--- How to read: each row is a key and a network (the first two numbers of the address; AWS's own services by their name). A key of
--- a pipeline that suddenly comes from another network has left the pipeline.
+-- How to read: each row is a key and a network (the first two numbers of the address; AWS's own services by their name). If the key
+-- of a pipeline is suddenly used from another network, somebody else may have it.
 -- Columns: access_key, principal, network, calls, addresses, first_call, last_call
 -- Parameters: key_pattern (a LIKE pattern; AKIA% are keys that last, ASIA% those of sessions)
 WITH params AS (

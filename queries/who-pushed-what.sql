@@ -1,7 +1,7 @@
 -- Who pushed which image, when, and from where?
 --
 -- How to read: each row is one PutImage, failed ones too: error says why nothing was stored. A push without a tag is the child
--- of an index, or a push by digest. The address of a Docker client is hidden by the registry: then actor tells who it was.
+-- of an index, or a push by digest. The address of a Docker client is hidden by the registry: actor says who it was.
 -- Columns: pushed_at, account, region, repository, tag, digest, actor, source_address, client, error
 -- Parameters: repo (a LIKE pattern)
 WITH params AS (

@@ -60,11 +60,18 @@ use crate::ui::escape::Escape;
 use crate::ui::talk::Talk;
 use ending::Ending;
 
-/// Shown below the help of every verb that reads logs.
+/// Shown below the help of every verb that reads logs and judges them.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  findings at or above --fail-on
+  2  the run was not possible: wrong usage, no access, nothing to read
+  3  done, but some evidence could not be read (see coverage); 0 with --allow-incomplete";
+
+/// The same for verbs that have no `--fail-on`.
+const EXIT_CODES_WITHOUT_FINDINGS: &str = "\
+Exit codes:
+  0  done
   2  the run was not possible: wrong usage, no access, nothing to read
   3  done, but some evidence could not be read (see coverage); 0 with --allow-incomplete";
 
@@ -78,6 +85,11 @@ Examples:
 /// The text below the help of a verb.
 fn after_help(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
+}
+
+/// The same for a verb that has no `--fail-on`.
+fn after_help_without_findings(examples: &str) -> String {
+    format!("{examples}\n\n{EXIT_CODES_WITHOUT_FINDINGS}")
 }
 
 /// Find out from CloudTrail logs why a container image vanished from ECR: which push took its tag, which

@@ -14,23 +14,28 @@
 //!
 //! # Code map and layers
 //!
-//! Modules are listed in reading order. Each may use the modules below it and none above it;
-//! `tests/layers.rs` checks that:
+//! The modules from top to bottom. Each may use those on its own line and on the lines below it, and none
+//! above; `tests/layers.rs` checks that:
 //!
-//! - [`commands`]: one verb per file; `ui`: the only module that prints; `failure`: error messages and exit
-//!   codes.
-//! - [`lake`], [`sql`], [`tables`]: views of the records.
-//! - [`alerts`]: which findings are new since the last report.
-//! - [`redact`]: pseudonyms for everything that is shown.
-//! - [`forecast`], [`whatif`]: what lifecycle policies will expire, and what another policy would have
-//!   expired.
-//! - [`rescue`]: where copies of a lost image still exist and how to restore it; [`fate`]: what will happen
+//! - [`commands`]: one verb per file.
+//! - `ui`: the only module that prints; `failure`: error messages and exit codes.
+//! - [`sql`]: queries over the records; [`lake`]: the records as Parquet files.
+//! - [`tables`]: the columns of every table that users see.
+//! - [`rescue`]: where copies of a lost image still exist, and how to restore it; [`fate`]: what will happen
 //!   to an image in every registry that has it.
-//! - [`trace`]: which person, pipeline or service was behind a call, found through the calls that begin
+//! - [`explain`]: why one image cannot be pulled; [`whatif`]: what another policy would have expired;
+//!   [`alerts`]: which findings are new since the last report; [`redact`]: pseudonyms for everything that is
+//!   shown.
+//! - [`forecast`]: what lifecycle policies will expire.
+//! - [`detect`]: findings; [`integrity`]: validation of objects against CloudTrail's signed log digest files;
+//!   [`trace`]: which person, pipeline or service was behind a call, found through the calls that begin
 //!   sessions.
-//! - [`explain`], [`detect`]: answers and findings from the timelines; [`integrity`]: validation of objects
-//!   against CloudTrail's signed log digest files.
-//! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
+//! - [`pipeline`]: the run over all objects.
+//! - [`timeline`]: the history of images and tags; [`recognize`]: what a record means for them.
+//! - [`policy`]: ECR's rules for lifecycle policies.
+//! - [`decode`]: bytes to records.
+//! - [`source`]: where objects come from.
+//! - [`model`]: the types that all others use.
 //!
 //! Invariants: [`model`] imports no other module of this crate. Nothing below `commands` and `ui` prints or
 //! asks the clock for the time of day. The only async code is in `source::s3`. There is no shared lock on the

@@ -36,6 +36,7 @@ mod bind;
 mod catalog;
 mod collect;
 mod error;
+mod expression;
 mod functions;
 mod memory;
 pub mod named;

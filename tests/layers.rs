@@ -129,6 +129,7 @@ const SQL_LAYERS: &[&[&str]] = &[
     &["run"],
     &["functions"],
     &["scope", "catalog", "answer"],
+    &["expression"],
     &["memory", "panics"],
     &["types"],
     &["syntax"],

@@ -210,6 +210,29 @@ fn the_smallest_change_is_of_the_rule_that_did_harm() {
     assert_eq!(rules[0]["selection"]["tagPrefixList"], json!(["prod-"]));
 }
 
+/// The rule's number is part of its description, as people write it.
+#[test]
+fn a_rule_with_another_number_is_described_as_it_is_then() {
+    let mut untagged = rule(2, "untagged", ("sinceImagePushed", 1), None);
+    untagged["description"] = "Expire untagged images after 1 day".into();
+    let mut tagged = rule(1, "tagged", ("imageCountMoreThan", 500), Some("release-"));
+    tagged["description"] = "releases".into();
+    let mut world = displaced();
+    let policy = World::default().policy(0, &json!([tagged, untagged])).records.remove(0);
+    world.records[0] = policy;
+    let found = world.suggest();
+    let rules = found["policy"]["rules"].as_array().expect("rules");
+    let [first, second] = rules.as_slice() else { panic!("{found}") };
+    assert_eq!(first["description"], "releases", "an unchanged rule keeps its own: {found}");
+    let days = second["selection"]["countNumber"].as_u64().expect("a number");
+    assert!(days > 1, "{found}");
+    assert_eq!(
+        second["description"],
+        json!(format!("Expire untagged images {days} days after the push")),
+        "{found}"
+    );
+}
+
 #[test]
 fn command_and_terraform_hold_the_policy_as_it_is() {
     let found = outnumbered().suggest();

@@ -18,7 +18,8 @@ use crate::ui::talk::Talk;
 const EXAMPLES: &str = "\
 Examples:
   tagfall fate 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api@sha256:… ./logs ./snapshot
-  tagfall fate 1e6aa6eb9a2ecaf3 ./logs            the id of a finding
+  # the id of a finding
+  tagfall fate 1e6aa6eb9a2ecaf3 ./logs
   tagfall fate shop/api:v7 ./logs-of-the-source ./logs-of-the-replica ./snapshot";
 
 /// Tell what has become of one image in every registry, and what will: source, replicas, pull-through caches

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::gather::{budget, watched};
 use super::options::{Jobs, S3, SettingsFrom, Sources, Window};
-use super::{Ending, after_help, interrupt, machine, nothing, sources, values};
+use super::{Ending, after_help_without_findings, interrupt, machine, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
 use crate::lake::{Ingest, LakeError, Summary};
@@ -24,11 +24,14 @@ use crate::ui::talk::Talk;
 
 const EXAMPLES: &str = "\
 Examples:
-  tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake        every day, or every hour: only new objects are read
-  tagfall ingest ./logs --lake ./lake --select ecr,ecs
-  tagfall ingest s3://my-trail/AWSLogs/ --lake s3://my-lakes/trail      the lake may be in S3, too
+  # every day, or every hour: only new objects are read
+  tagfall ingest s3://my-trail/AWSLogs/ --lake ./lake
   tagfall detect ./lake
-  tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
+  tagfall ingest ./logs --lake ./lake --select ecr,ecs
+  # a lake in S3
+  tagfall ingest s3://my-trail/AWSLogs/ --lake s3://my-lakes/trail
+  # one of many machines (see tagfall plan)
+  tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake";
 
 /// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
@@ -43,7 +46,7 @@ const AHEAD_SHARE: u64 = 8;
 /// command of tagfall accepts a lake as SOURCE. --since, --until, --account and --region select objects by
 /// their keys; all events of these objects are stored.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = after_help_without_findings(EXAMPLES))]
 pub struct Args {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; several can be given
     #[arg(value_name = "SOURCE", required_unless_present_any = ["shard", "merge", "commit"], conflicts_with_all = ["shard", "merge", "commit"])]

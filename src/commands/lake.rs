@@ -11,7 +11,7 @@ use clap::Subcommand;
 use super::gather::{budget, watched};
 use super::ingest::cannot_write;
 use super::options::{Jobs, S3, Sources};
-use super::{Ending, after_help, interrupt, machine, sources, values};
+use super::{Ending, interrupt, machine, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
 use crate::lake::{self, Ingest, LakeError, Limits, Location, MEMORY_BYTES_DEFAULT};
@@ -24,24 +24,43 @@ use crate::ui::output::Destination;
 use crate::ui::quantity::{counted, elapsed};
 use crate::ui::talk::Talk;
 
-const CHECK_EXAMPLES: &str = "\
+const CHECK_HELP: &str = "\
 Examples:
   tagfall lake check ./lake
-  tagfall lake check ./lake --format json";
+  tagfall lake check ./lake --format json
 
-const REPAIR_EXAMPLES: &str = "\
+Exit codes:
+  0  nothing is damaged
+  2  the run was not possible: wrong usage, no access, no lake
+  3  something is damaged, missing or lost";
+
+const REPAIR_HELP: &str = "\
 Examples:
-  tagfall lake repair ./lake s3://my-trail/AWSLogs/     what is damaged is read again from there
-  tagfall lake repair ./lake                            without an archive: the manifest from its copy, checksums for old files";
+  tagfall lake repair ./lake s3://my-trail/AWSLogs/
+  # without an archive: restores the manifest, and adds checksums to files of earlier versions
+  tagfall lake repair ./lake
 
-const DDL_EXAMPLES: &str = "\
+Exit codes:
+  0  everything is restored
+  2  the run was not possible: wrong usage, no access, no lake
+  3  something could not be restored, or not be checked";
+
+const DDL_HELP: &str = "\
 Examples:
   tagfall lake ddl s3://my-lakes/trail --table logs.trail > trail.sql
-  tagfall lake ddl ./lake --location s3://my-lakes/copy";
+  tagfall lake ddl ./lake --location s3://my-lakes/copy
 
-const FILES_EXAMPLES: &str = "\
+Exit codes:
+  0  done
+  2  the run was not possible: wrong usage, no access, no lake";
+
+const FILES_HELP: &str = "\
 Examples:
-  tagfall lake files s3://my-lakes/trail > files.txt";
+  tagfall lake files s3://my-lakes/trail > files.txt
+
+Exit codes:
+  0  done
+  2  the run was not possible: wrong usage, no access, no lake";
 
 /// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
@@ -67,7 +86,7 @@ enum Verb {
 ///
 /// Everything that is damaged, missing or lost is listed, and the exit code is then 3. Nothing is changed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(CHECK_EXAMPLES))]
+#[command(after_help = CHECK_HELP)]
 struct Check {
     /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
@@ -93,7 +112,7 @@ struct Check {
 /// unchecked and counted, and every reader reports them (exit code 3). Without any SOURCE, all of these files
 /// are copied unchecked, and the manifest is restored from its copy.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(REPAIR_EXAMPLES))]
+#[command(after_help = REPAIR_HELP)]
 struct Repair {
     /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
@@ -121,7 +140,7 @@ struct Repair {
 
 /// Print the data files in effect, for tools that cannot read the manifest: one path or S3 address a line
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(FILES_EXAMPLES))]
+#[command(after_help = FILES_HELP)]
 struct Files {
     /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
@@ -146,7 +165,7 @@ impl Files {
 /// event once. For a lake in a folder, give the location of a copy of it (`aws s3 sync`). With partition
 /// projection, new days need no further statement.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(DDL_EXAMPLES))]
+#[command(after_help = DDL_HELP)]
 struct Ddl {
     /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]

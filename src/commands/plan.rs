@@ -13,17 +13,25 @@ use self::cut::Cut;
 use self::place::Place;
 use super::ingest::shard_file::Header;
 use super::options::{Jobs, S3, Sources, Window};
-use super::{Ending, after_help, ingest, machine, nothing, sources, values};
+use super::{Ending, ingest, machine, nothing, sources, values};
 use crate::failure::Failure;
 use crate::source::{self, Inventory};
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, counted};
 use crate::ui::talk::Talk;
 
-const EXAMPLES: &str = "\
+const HELP: &str = "\
 Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
-  tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
+  # on one machine, from the plan to the lake
+  tagfall plan ./logs --shards 4 -o plan
+  ls plan/*.ndjson | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake
+  tagfall ingest --commit --lake ./lake
+
+Exit codes:
+  0  done
+  2  the run was not possible: wrong usage, no access, nothing to read
+  3  done, but some part of the sources could not be listed";
 
 /// Maximum number of shards.
 const SHARDS_MAX: u32 = 10_000;
@@ -34,7 +42,7 @@ const SHARDS_MAX: u32 = 10_000;
 /// each with `tagfall ingest --shard FILE --lake LAKE`, on any machine and in any order; then publish all of
 /// them with `tagfall ingest --commit --lake LAKE`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = after_help(EXAMPLES))]
+#[command(after_help = HELP)]
 pub struct Args {
     /// Where the logs are: `s3://bucket/prefix`, a folder or a file, under names that are valid on every
     /// machine; several can be given

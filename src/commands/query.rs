@@ -17,7 +17,7 @@ Examples:
 /// Run a SQL query, in Athena's dialect
 ///
 /// Tables: cloudtrail_logs (also events, cloudtrail; with the columns of the table that the CloudTrail
-/// console creates), steps, images, findings, policies, references, coverage. Conditions on source, name,
+/// console creates), steps, images, tags, findings, policies, references, coverage. Conditions on source, name,
 /// time, account and region exclude objects before they are fetched, and records before they are parsed. An
 /// event that was delivered twice is one row.
 #[derive(Debug, clap::Args)]

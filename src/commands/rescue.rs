@@ -15,8 +15,10 @@ use crate::ui::talk::Talk;
 const EXAMPLES: &str = "\
 Examples:
   tagfall rescue 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api@sha256:… ./logs ./snapshot
-  tagfall rescue 1e6aa6eb9a2ecaf3 ./logs          the id of a finding
-  tagfall snapshot --script > gather.sh           gathers what other accounts, regions and clusters have";
+  # the id of a finding
+  tagfall rescue 1e6aa6eb9a2ecaf3 ./logs
+  # a script that collects what other accounts, regions and clusters have
+  tagfall snapshot --script > gather.sh";
 
 /// Tell where a lost image still exists, and print the commands that restore it
 ///

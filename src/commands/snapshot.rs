@@ -19,9 +19,11 @@ use crate::ui::talk::Talk;
 
 const EXAMPLES: &str = "\
 Examples:
-  tagfall snapshot --script > gather.sh                     all repositories, in the region of the AWS CLI
+  # all repositories, in the region of the AWS CLI
+  tagfall snapshot --script > gather.sh
   tagfall snapshot --script --region eu-central-1,us-east-1 --repository shop/api > gather.sh
-  tagfall snapshot --script ./logs > gather.sh              the repositories, accounts and regions of these logs
+  # the repositories, accounts and regions of these logs
+  tagfall snapshot --script ./logs > gather.sh
   sh gather.sh snapshot && tagfall detect snapshot ./logs";
 
 const GATHER: &str = include_str!("snapshot/gather.sh");
@@ -152,20 +154,20 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
     writeln!(out, "#!/bin/sh")?;
     writeln!(
         out,
-        "# Gathers what exists now, for tagfall: images, lifecycle policies, and who runs what. Written by \
-         tagfall {}.",
+        "# Collects what exists now, as a source for tagfall: images, lifecycle policies, and who runs what. \
+         Written by tagfall {}.",
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "#\n#     sh gather.sh [FOLDER]      then: tagfall detect FOLDER LOGS\n#")?;
     writeln!(
         out,
-        "# It needs the AWS CLI with credentials, and uses kubectl where there is one. It only lists and \
-         describes: it changes"
+        "# It needs the AWS CLI with credentials, and uses kubectl if it is installed. It only makes list, \
+         describe and get calls. It"
     )?;
     writeln!(
         out,
-        "# nothing, and pulls nothing (manifests are not asked for: ECR counts that as a pull of the image). \
-         Rights:\n#"
+        "# changes nothing, and pulls nothing (it does not ask for manifests, which ECR would count as pulls). \
+         Permissions:\n#"
     )?;
     RIGHTS.lines().try_for_each(|line| writeln!(out, "#     {line}"))?;
     writeln!(
@@ -173,7 +175,7 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
         "#\n# and for kubectl: get and list of pods, deployments, statefulsets, daemonsets, cronjobs and \
          jobs."
     )?;
-    writeln!(out, "# Exit codes: 0 all was gathered, 2 could not run, 3 some of it is missing.\n")?;
+    writeln!(out, "# Exit codes: 0 everything was collected, 2 could not run, 3 some of it is missing.\n")?;
     writeln!(out, "# What to collect. An empty list means everything (in the CLI's own region).")?;
     writeln!(
         out,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::gather::{self, look, read_text, watched};
 use super::options::Common;
 use super::redaction::{Redaction, redacted};
-use super::{Ending, after_help, destination, interrupt, nothing, shortage, sources};
+use super::{Ending, after_help_without_findings, destination, interrupt, nothing, shortage, sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Trace};
 use crate::redact::{Redact, Redactor};
@@ -36,7 +36,7 @@ Examples:
 /// twice.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = after_help(EXAMPLES),
+    after_help = after_help_without_findings(EXAMPLES),
     mut_arg("race_window", |option| option.hide(true)),
     mut_arg("fail_on", |option| option.hide(true)),
     mut_arg("repository", |option| option.help("Show only calls about matching repositories (repeatable)"))

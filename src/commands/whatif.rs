@@ -24,8 +24,9 @@ const EXAMPLES: &str = "\
 Examples:
   tagfall whatif --policy policy.json ./logs --repository shop/api
   tagfall whatif --policy policy.json s3://my-trail/AWSLogs/ --since 90d --fail-on high --format json -o whatif.json
-  aws ecr get-lifecycle-policy --repository-name shop/api | tagfall whatif --policy - ./logs --repository shop/api
+  # the policy of shop/web, tried on shop/api
   aws ecr get-lifecycle-policy --repository-name shop/web | tagfall whatif --policy - ./logs --repository shop/api
+  # does the policy in force explain every logged expiry?
   tagfall whatif ./logs
   tagfall whatif --suggest ./logs ./snapshot";
 

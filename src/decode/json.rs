@@ -132,7 +132,7 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Fault> {
     }
 }
 
-/// What stands where a value should: words of other languages that write JSON almost.
+/// What was found in place of a value, for the error: words of languages whose notation is almost JSON.
 fn no_value(text: &[u8]) -> &'static str {
     let begins = |words: &[&[u8]]| words.iter().any(|word| text.starts_with(word));
     match () {

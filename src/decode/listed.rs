@@ -1,4 +1,4 @@
-//! What a tool has written as a list where CloudTrail writes one value: an object or a text as a list of one
+//! Lists that a tool has written where CloudTrail writes one value: an object or a text as a list of one
 //! element (`[{…}]`), and an object as a list of its members (`[{"key":"repositoryName","value":"app"}]`).
 
 use std::ops::Range;
@@ -9,12 +9,12 @@ use super::names::{is_list_inside, is_named_inside};
 
 /// Lists inside of lists.
 const DEPTH_MAX: u8 = 4;
-/// How tools call the two parts of a member that is an object of its own.
+/// Names of the two parts of a member that a tool has written as an object (`{"key": …, "value": …}`).
 const NAMES: [&[u8]; 7] = [b"key", b"Key", b"name", b"Name", b"k", b"K", b"field"];
 const VALUES: [&[u8]; 4] = [b"value", b"Value", b"v", b"V"];
 
-/// The object that the list `json` stands for; `null` for a list without anything in it. `None` where that
-/// cannot be told: several objects that have members of one name, or something that is no object.
+/// The object that the list `json` represents; `null` for an empty list. `None` if that is not clear: several
+/// objects with members of the same name, or something other than an object.
 pub(super) fn object(json: &str) -> Option<String> {
     object_within(json, DEPTH_MAX)
 }
@@ -40,7 +40,7 @@ fn object_within(json: &str, depth: u8) -> Option<String> {
     Some(format!("{{{}}}", members.join(",")))
 }
 
-/// The only value in the list `json`, or the first one if `any` of them will do; nothing is no value.
+/// The only value in the list `json`, or its first one if `any` of them is enough; `null` for an empty list.
 pub(super) fn scalar(json: &str, any: bool) -> Option<&str> {
     let elements: Vec<&str> = elements(json)?.into_iter().filter(|element| *element != "null").collect();
     match elements[..] {

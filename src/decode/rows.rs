@@ -30,10 +30,10 @@ pub(super) fn of_athena(json: &[u8]) -> Option<Made> {
     lines(&cells(heading)?, &rows.iter().map(cells).collect::<Option<Vec<_>>>()?)
 }
 
-/// How services call the list of a table's columns, and that of its rows.
+/// Names that services give to the list of a table's columns, and to the list of its rows.
 const COLUMNS: [&str; 6] = ["columns", "meta", "fields", "schema", "headers", "column_names"];
 const ROWS: [&str; 3] = ["rows", "data", "values"];
-/// And the name of a column that is told more of.
+/// Members with a column's name, if columns are described by objects.
 const NAMES: [&str; 3] = ["name", "ColumnName", "columnName"];
 
 /// The same of an object that has its columns in one list and its rows in another, as lists of cells: the answers of

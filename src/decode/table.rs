@@ -194,7 +194,7 @@ fn heading(line: &[u8]) -> Vec<String> {
     first.iter().map(column_name).collect()
 }
 
-/// The name of a column, without what stands around it: a byte order mark, Microsoft's word for the time zone.
+/// The name of a column without additions: a byte order mark, or Microsoft's ` [UTC]` for the time zone.
 fn column_name(written: &[u8]) -> String {
     let name = String::from_utf8_lossy(written);
     let name = name.trim_start_matches('\u{feff}').trim();

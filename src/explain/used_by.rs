@@ -72,7 +72,7 @@ fn uses(case: Case<'_>, known: Known<'_>) -> Vec<Sentence> {
         .collect()
 }
 
-/// With the first events of it, and the last.
+/// One sentence about a consumer of the image. Its evidence is the first events, and the last one.
 fn used(case: Case<'_>, owner: &str, by: Sym, kind: UseKind, replaced: bool, events: &[EventNo]) -> Sentence {
     let verb = match kind {
         UseKind::Named => "names it",
@@ -190,7 +190,8 @@ pub fn of_tag_since(case: Case<'_>, life: Option<&TagLife>, from: i64) -> Vec<Se
     list
 }
 
-/// With the last event of each session, the last of all at the end.
+/// One sentence about the pulls by one role. Its evidence is the last event of each session; the very last
+/// comes at the end.
 fn asked(case: Case<'_>, pulls: &Pulls<'_>, after: &str, standing: &str, what: &str) -> Sentence {
     let last = pulls.last.unwrap_or(EventNo::NONE);
     let from = origin(case, last).map_or_else(String::new, |address| format!(", from {address}"));

@@ -86,8 +86,8 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
-    /// Whether [`Self::adopt`] leaves the copying to a service: whoever asks whether such a file is sound has to
-    /// fetch it.
+    /// Whether [`Self::adopt`] lets the service copy the file, so that its bytes are not read here: to check it, it
+    /// has to be fetched.
     fn adopts_unread(&self) -> bool {
         false
     }

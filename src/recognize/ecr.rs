@@ -98,8 +98,8 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
     }
 }
 
-/// Whether a timeline would be wrong without this action: then its record names the repository, and one that does
-/// not has been changed. A pull tells who needs an image.
+/// Whether a timeline would be wrong without this action. CloudTrail names the repository in each such record, so
+/// one without it was changed by somebody. Pulls count, because they show who needs an image.
 fn names_a_repository(record: &Record<'_>, action: &Action<'_>) -> bool {
     record.name == "BatchGetImage"
         || !matches!(action, Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_))

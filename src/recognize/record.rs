@@ -167,7 +167,8 @@ impl<'r> Fields<'r> {
         fields
     }
 
-    /// What a tool has written as a list is an object again by now, unless it holds several.
+    /// An error if a payload is a list of several objects. Lists of one object, as other tools write them, have
+    /// been converted before.
     fn has_objects(&self) -> Result<(), String> {
         let payloads = [
             ("userIdentity", self.identity),

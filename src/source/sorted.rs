@@ -106,7 +106,7 @@ impl Sorted {
     }
 }
 
-/// By key; what has the same key comes in an order of its own, so that the same listing gives the same list.
+/// By key; for equal keys by ETag and size, so that the same listing always gives the same list.
 fn order(one: &Item, other: &Item) -> Ordering {
     (&one.key, &one.etag, one.size).cmp(&(&other.key, &other.etag, other.size))
 }

@@ -1,4 +1,5 @@
-//! Operators over whole tables: FROM, joins, groups, windows, order; and what evaluates expressions.
+//! Operators over whole tables: FROM, joins, groups, windows, order; and what resolves and evaluates
+//! expressions.
 
 pub(super) mod aggregate;
 pub(super) mod correlated;
@@ -10,6 +11,7 @@ pub(super) mod join;
 pub(super) mod lateral;
 pub(super) mod order;
 pub(super) mod recursive;
+pub(super) mod resolve;
 pub(super) mod select;
 pub(super) mod sets;
 pub(super) mod subquery;

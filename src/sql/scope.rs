@@ -11,6 +11,7 @@ use sqlparser::ast::{self, Expr};
 
 use super::catalog::Catalog;
 use super::error::{Result, SqlError};
+use super::expression::Expression;
 use super::memory::{Limits, cell_bytes};
 use super::syntax::names;
 use super::types::relation::Relation;
@@ -59,18 +60,48 @@ impl<'a> Scope<'a> {
         self.relation.height
     }
 
-    /// The value of `expr` for every row. Errors get the position of the expression.
-    pub fn eval(&self, expr: &Expr) -> Result<Values> {
-        if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
-            return Ok(values.clone());
-        }
-        self.session.evaluator.value(self, expr).map_err(|error| error.at(expr))
+    /// Resolves the names in `expr`, for these rows and others with the same columns.
+    pub fn resolve(&self, expr: &Expr) -> Result<Expression> {
+        self.session.evaluator.resolve(self, expr)
     }
 
-    /// `expr` as a column with one entry for each row.
-    pub fn column(&self, expr: &Expr) -> Result<Values> {
-        let values = self.eval(expr)?;
+    /// The value for every row. Errors get the position of the expression.
+    pub fn value(&self, expression: &Expression) -> Result<Values> {
+        self.session.evaluator.value(self, expression).map_err(|error| error.at_span(expression.span))
+    }
+
+    /// The value as a column with one entry for each row.
+    pub fn values(&self, expression: &Expression) -> Result<Values> {
+        let values = self.value(expression)?;
         Ok(Values::new(values.kind.clone(), self.spread(&values)?))
+    }
+
+    /// The value for the rows of `among`, and NULL for the others.
+    pub fn value_among(&self, expression: &Expression, among: &[bool]) -> Result<Values> {
+        let rows: Vec<Option<u32>> =
+            (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+        let some = self.narrowed(&rows, |scope| scope.values(expression))?;
+        let mut next = 0_u32;
+        let back: Vec<Option<u32>> = among
+            .iter()
+            .map(|keep| {
+                keep.then(|| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        some.take(&back)
+    }
+
+    /// The value of an expression that is evaluated once.
+    pub fn eval(&self, expr: &Expr) -> Result<Values> {
+        self.value(&self.resolve(expr)?)
+    }
+
+    /// The same as a column with one entry for each row.
+    pub fn column(&self, expr: &Expr) -> Result<Values> {
+        self.values(&self.resolve(expr)?)
     }
 
     /// One entry for each row: a constant is repeated, if there is enough memory.
@@ -104,10 +135,15 @@ impl<'a> Scope<'a> {
         then(&scope)
     }
 
-    /// The rows for which `condition` is true.
+    /// The rows for which a condition that is evaluated once is true.
     pub fn truth(&self, condition: &Expr) -> Result<Vec<bool>> {
-        let values = self.eval(condition)?;
-        let truths = values.truths().map_err(|error| error.at(condition))?;
+        self.holds(&self.resolve(condition)?)
+    }
+
+    /// The rows for which `condition` is true.
+    pub fn holds(&self, condition: &Expression) -> Result<Vec<bool>> {
+        let values = self.value(condition)?;
+        let truths = values.truths().map_err(|error| error.at_span(condition.span))?;
         Ok((0..self.height()).map(|row| truths.get(row) == Some(true)).collect())
     }
 
@@ -115,7 +151,7 @@ impl<'a> Scope<'a> {
     pub fn mark(&self, conditions: &[Expr], keep: &mut [bool]) -> Result<()> {
         let mut all = vec![true; self.height()];
         for condition in conditions {
-            match self.truth_among(condition, &all) {
+            match self.holds_among(&self.resolve(condition)?, &all) {
                 Ok(truth) => all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds),
                 // Another condition, which has not been evaluated yet, may exclude the row with the invalid
                 // value.
@@ -127,13 +163,13 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Like [`truth`](Self::truth), but an invalid value is only an error in the rows of `among`.
-    pub fn truth_among(&self, condition: &Expr, among: &[bool]) -> Result<Vec<bool>> {
-        match self.truth(condition) {
+    /// Like [`holds`](Self::holds), but an invalid value is only an error in the rows of `among`.
+    pub fn holds_among(&self, condition: &Expression, among: &[bool]) -> Result<Vec<bool>> {
+        match self.holds(condition) {
             Err(error) if error.by_value => {
                 let rows: Vec<Option<u32>> =
                     (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
-                let some = self.narrowed(&rows, |scope| scope.truth(condition))?;
+                let some = self.narrowed(&rows, |scope| scope.holds(condition))?;
                 let mut all = vec![false; self.height()];
                 for (row, holds) in rows.into_iter().flatten().zip(some) {
                     if let Some(slot) = all.get_mut(row as usize) {
@@ -154,8 +190,11 @@ pub(in crate::sql) fn mask(keep: &[bool]) -> BooleanChunked {
 
 /// What evaluates expressions and queries.
 pub(in crate::sql) trait Evaluator {
+    /// An expression with resolved names, for rows with the columns of `scope`.
+    fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression>;
+
     /// The value of an expression for every row.
-    fn value(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Values>;
+    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values>;
 
     /// The rows of a query. `outer` is the row that a correlated subquery stands at.
     fn query(

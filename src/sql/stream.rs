@@ -1,4 +1,4 @@
-//! Queries that are worked out while a lake is read, and what does not fit into memory.
+//! Queries that are evaluated while a lake is read, and rows that do not fit into memory.
 
 pub(super) mod flow;
 pub(super) mod line;

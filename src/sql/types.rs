@@ -1,4 +1,4 @@
-//! Values, columns of them, rows: their types, what is equal, how one type becomes the other.
+//! Values, columns and rows: their types, when they are equal, and how one type is converted to another.
 
 pub(super) mod arithmetic;
 pub(super) mod cast;

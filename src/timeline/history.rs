@@ -583,7 +583,7 @@ impl History {
         self.gaps_where(|_| true)
     }
 
-    /// The same, only those whose content CloudTrail left out.
+    /// The gaps whose content CloudTrail itself left out.
     pub fn left_out(&self) -> Vec<Gap> {
         self.gaps_where(|noted| noted.left_out)
     }

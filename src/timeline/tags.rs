@@ -59,11 +59,11 @@ pub enum AskKind {
     Pull,
     /// The call failed as a whole.
     Failed,
-    /// It was refused for want of permission.
+    /// It was refused because a permission was missing.
     Denied,
     /// A task could not start because the tag did not exist or could not be pulled.
     Stopped,
-    /// A task could not start for another reason, by its own account.
+    /// A task could not start; its stop reason names another cause.
     StoppedOtherwise,
 }
 

@@ -1,5 +1,5 @@
-//! How events become lives, row by row of the table in SEMANTICS, and that nothing depends on who read what
-//! when.
+//! How events become timelines, row by row of the table in docs/SEMANTICS.md; and that the result does not
+//! depend on which worker read which event, or when.
 
 use std::borrow::Cow;
 

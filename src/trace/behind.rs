@@ -51,11 +51,10 @@ pub fn window(calls: &[&EventRef]) -> Option<(Timestamp, Timestamp)> {
     Some((times().min()?.plus_seconds(-2 * super::SESSION_SECONDS_MAX), times().max()?.plus_seconds(1)))
 }
 
-/// Reads the calls that begin sessions once, for the sessions of these calls; `None` where nothing is known
-/// of any.
+/// Reads the sources once, for the calls that began the sessions of these calls; `None` if none is known.
 ///
 /// # Errors
-/// They are more than `kept_bytes_max` has room for.
+/// These calls do not fit into `kept_bytes_max`.
 pub fn trace_of(
     run: pipeline::Run<'_>,
     filter: &Filter,
@@ -64,7 +63,7 @@ pub fn trace_of(
     let question = Question::of_events(calls.iter().map(|call| call.event_id.raw()));
     let wanted = WantedRecords::Named { sources: SOURCES, names: NAMES };
     let collected = Collected::read_of(run, wanted, filter, &question, &Wanted::Beginnings)?;
-    // Where no beginning is known at all, these logs are not made for the question.
+    // If no call that begins a session is known, these logs cannot answer the question.
     Ok(collected
         .trace(&question, None, &View::default())
         .filter(|trace| trace.sessions.iter().any(|session| session.issued.is_some())))

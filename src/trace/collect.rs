@@ -81,7 +81,7 @@ struct Gatherer<'a> {
     wanted: &'a Wanted,
     key: Field,
     owners: [Field; 5],
-    /// Calls that tell of a session otherwise than by a name of these fields.
+    /// Calls that show a session by other means than these fields.
     others: [Finder<'static>; 2],
     beginnings: Beginnings,
     escapes: Escapes,

@@ -24,7 +24,7 @@ pub enum Format {
     Ndjson,
     /// The results, one row each
     Csv,
-    /// The results in typed columns, as in `query`; not for `explain`
+    /// The results in typed columns: for `detect`, `timeline`, `forecast`, `whatif`, `verify` and `query`
     Parquet,
     /// For tickets and job summaries: a heading, a table, and the most severe results in full
     Markdown,

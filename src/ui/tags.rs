@@ -48,7 +48,7 @@ pub(super) fn headline(timeline: &TagTimeline) -> String {
 /// `2026-03-02T10:00:00Z to 2026-03-02T10:00:09Z sha256:… by ARN, moved to sha256:… by ARN`.
 pub(super) fn span_text(span: &TagSpan, evidence: bool) -> String {
     let since = span.since.map_or_else(|| "(before the logs)".to_owned(), |since| since.to_string());
-    let until = span.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
+    let until = span.until.map_or_else(|| "the end of the logs".to_owned(), |until| until.to_string());
     let order =
         if span.order == Order::Observed { String::new() } else { format!(" (order {})", span.order.word()) };
     let pulls =

@@ -7,6 +7,7 @@
 //! most people would write.
 
 mod candidates;
+mod describe;
 mod lint;
 mod sizes;
 
@@ -49,7 +50,9 @@ impl Candidate {
     /// The same candidate with another number.
     fn with_number(&self, of: &Number, number: i64) -> Self {
         let mut other = self.clone();
-        other.rules[of.rule]["selection"]["countNumber"] = serde_json::json!(number);
+        let rule = &mut other.rules[of.rule];
+        rule["selection"]["countNumber"] = serde_json::json!(number);
+        describe::describe_anew(rule);
         if let Some(last) = other.changes.last_mut() {
             *last = of.words.replace("{number}", &number.to_string());
         }

@@ -9,14 +9,14 @@ missing=0
 
 say() { printf '%s\n' "$*" >&2; }
 
-# A text as it stands inside of a JSON string.
+# Escapes a text for a JSON string.
 escaped() { printf '%s' "$1" | tr -d '\000-\037\177' | sed 's/\\/\\\\/g; s/"/\\"/g'; }
 
-# take FILE HEAD COMMAND…: the answer of COMMAND in an envelope that says when and where it was taken. A file appears whole or
-# not at all; what could not be had is told and counted, and what the call said is kept beside it.
+# take FILE HEAD COMMAND…: writes the answer of COMMAND to FILE.json, in an envelope with time and place. The file is written completely
+# or not at all. If COMMAND fails, that is reported and counted, and its error message is kept in a hidden file.
 take() {
     file=$out/$1
-    # Hidden: no source is read from them.
+    # Hidden files, which tagfall does not read as sources.
     part=${file%/*}/.${file##*/}.part
     error=${file%/*}/.${file##*/}.error
     head=$2
@@ -38,10 +38,11 @@ take() {
     rm -f "$part" "$error"
 }
 
-# names COMMAND…: the words of an answer, a line each. Where it fails there are none: the call for the whole tells.
+# names COMMAND…: the words of an answer, one a line. If COMMAND fails there are none; the call for the full answer then fails, too, and
+# reports it.
 names() { aws "$@" --region "$region" --output text 2>/dev/null | tr '\t' '\n' | grep -v '^None$'; }
 
-# ask CALL FILE MORE COMMAND…: one call in the region at hand. The CLI reads all pages by itself.
+# ask CALL FILE MORE COMMAND…: one call of the AWS CLI in the current region. The CLI reads all pages by itself.
 ask() {
     call=$1
     where=$account/$region/$2
@@ -50,7 +51,7 @@ ask() {
     take "$where" "\"call\": \"$call\", \"account\": \"$account\", \"region\": \"$region\", \"whole\": true$more" aws "$@" --region "$region" --output json
 }
 
-# in_batches SIZE CALL FILE WORDS COMMAND…: the same for names in WORDS, so many a call.
+# in_batches SIZE CALL FILE WORDS COMMAND…: the same for the names in WORDS, SIZE of them in each call.
 in_batches() {
     size=$1
     call_of=$2
@@ -72,7 +73,7 @@ in_batches() {
     done
 }
 
-# Whether a repository is asked for, by account, region and name; "*" stands for any.
+# Whether a repository was asked for, by account, region and name; "*" matches any.
 is_wanted() {
     [ -n "$repositories" ] || return 0
     for wanted in $repositories; do
@@ -114,19 +115,19 @@ ecs() {
             definitions="$definitions $(names ecs describe-services --cluster "$cluster" --services "$service" --query 'services[].deployments[].taskDefinition')"
         done
         tasks=$(names ecs list-tasks --cluster "$cluster" --query 'taskArns[]')
-        # Without what was overridden: that may hold secrets.
+        # Without overrides, which may contain secrets.
         in_batches 100 "ecs describe-tasks" "$folder/describe-tasks" "$tasks" ecs describe-tasks \
             --query '{tasks: tasks[].{taskArn: taskArn, clusterArn: clusterArn, taskDefinitionArn: taskDefinitionArn, group: group, lastStatus: lastStatus, startedAt: startedAt, stoppedAt: stoppedAt, stoppedReason: stoppedReason, containers: containers[].{name: name, image: image, imageDigest: imageDigest, reason: reason}}, failures: failures}' \
             --cluster "$cluster" --tasks
     done
-    # Each once. Without the environment of the containers.
+    # Each definition once, without environment variables, which may contain secrets.
     for definition in $(printf '%s\n' "$definitions" | tr ' ' '\n' | sort -u); do
         ask "ecs describe-task-definition" "ecs/task-definitions/${definition##*/}" "" ecs describe-task-definition --task-definition "$definition" \
             --query '{taskDefinition: taskDefinition.{taskDefinitionArn: taskDefinitionArn, family: family, revision: revision, status: status, registeredAt: registeredAt, containerDefinitions: containerDefinitions[].{name: name, image: image}}}'
     done
 }
 
-# Without the environment of the functions.
+# Without environment variables, which may contain secrets.
 functions() {
     ask "lambda list-functions" lambda/list-functions "" lambda list-functions \
         --query '{Functions: Functions[].{FunctionName: FunctionName, FunctionArn: FunctionArn, PackageType: PackageType, CodeSha256: CodeSha256, Version: Version, LastModified: LastModified}}'
@@ -159,7 +160,7 @@ others() {
         --filter-criteria '{"resourceType":[{"comparison":"EQUALS","value":"AWS_ECR_CONTAINER_IMAGE"}]}'
 }
 
-# The cluster of the context at hand. What pods have in their environment is in the answer.
+# The cluster of kubectl's current context. These answers contain the environment variables of the pods.
 kubernetes() {
     command -v kubectl >/dev/null 2>&1 || return 0
     context=$(kubectl config current-context 2>/dev/null) || return 0
@@ -175,7 +176,7 @@ account=$(aws sts get-caller-identity --query Account --output text) || {
     exit 2
 }
 for wanted in $accounts; do
-    [ "$wanted" = "$account" ] || say "not asked: account $wanted, for these are credentials of $account: run this again with those of $wanted"
+    [ "$wanted" = "$account" ] || say "not asked: account $wanted, because these are credentials of $account: run this again with those of $wanted"
 done
 case " $accounts " in
 "  " | *" $account "*) ;;

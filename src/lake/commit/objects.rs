@@ -245,7 +245,7 @@ fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
     read.is_ok().then_some(last)
 }
 
-/// Whether the segments say that no object stands in them twice.
+/// Whether the segments show that they contain no object twice.
 fn stand_once(segments: &[Segment]) -> bool {
     segments.iter().all(|segment| segment.seal.is_some_and(|seal| seal.fresh == Some(seal.objects)))
 }

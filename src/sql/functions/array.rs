@@ -9,6 +9,7 @@ pub(super) use made::concat;
 use super::call::Call;
 use super::fields;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::common;
@@ -18,7 +19,6 @@ use crate::sql::types::values::Values;
 use columns::{Ranges, array_values, halves, row_values};
 use made::{distinct, extreme, flatten, gather, pick, sequence, sets, slice, sort};
 use polars::prelude::{IntoSeries, StructChunked};
-use sqlparser::ast::Expr;
 
 use crate::tables::Kind;
 use crate::tables::builder::lists;
@@ -100,14 +100,14 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 }
 
 /// `ARRAY[a, b]`.
-pub(in crate::sql) fn array_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
-    let values = elements.iter().map(|element| scope.eval(element)).collect::<Result<Vec<_>>>()?;
+pub(in crate::sql) fn array_of(scope: &Scope<'_>, elements: &[Expression]) -> Result<Values> {
+    let values = elements.iter().map(|element| scope.value(element)).collect::<Result<Vec<_>>>()?;
     array_values(&values, scope.height())
 }
 
 /// `ROW(a, b)`, `(a, b)`.
-pub(in crate::sql) fn row_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
-    let values = elements.iter().map(|element| scope.eval(element)).collect::<Result<Vec<_>>>()?;
+pub(in crate::sql) fn row_of(scope: &Scope<'_>, elements: &[Expression]) -> Result<Values> {
+    let values = elements.iter().map(|element| scope.value(element)).collect::<Result<Vec<_>>>()?;
     row_values(&values, scope.height())
 }
 

@@ -12,6 +12,7 @@ mod sorted;
 use sqlparser::ast::Expr;
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::nested_values::explode;
 use crate::sql::types::values::Values;
@@ -32,8 +33,8 @@ pub(in crate::sql) const NAMES: &[&str] = &[
     "map_filter",
 ];
 
-pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
-    match (name, args) {
+pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expression]) -> Result<Values> {
+    match (name, arguments) {
         ("reduce", [array, start, step, finish]) => fold::reduce(scope, array, start, step, finish),
         ("array_sort", [array, compare]) => sorted::sort(scope, array, compare),
         ("regexp_replace", [text, pattern, with]) => replaced::replace(scope, text, pattern, with),
@@ -44,7 +45,7 @@ pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Res
         ("filter" | "transform" | "any_match" | "all_match" | "none_match", [array, body]) => {
             over_elements(scope, name, array, body)
         }
-        _ => Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
+        _ => Err(SqlError::new(format!("{name} does not take {} arguments", arguments.len()))),
     }
 }
 
@@ -57,9 +58,9 @@ pub(in crate::sql) fn is_meant(name: &str, args: &[&Expr]) -> bool {
         )
 }
 
-fn over_elements(scope: &Scope<'_>, name: &str, array: &Expr, body: &Expr) -> Result<Values> {
+fn over_elements(scope: &Scope<'_>, name: &str, array: &Expression, body: &Expression) -> Result<Values> {
     let body = Lambda::of(name, body, 1)?;
-    let array = scope.column(array)?;
+    let array = scope.values(array)?;
     let (elements, lengths) = explode(&array)?;
     let results = body.over(scope, &rows_of(&lengths), &[&elements])?;
     match name {

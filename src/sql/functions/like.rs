@@ -1,10 +1,10 @@
 //! `LIKE … ESCAPE`, `ILIKE`, `RLIKE`.
 
 use regex::{Regex, RegexBuilder};
-use sqlparser::ast::{Expr, ValueWithSpan};
 
 use super::{partition, predicate};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
@@ -14,23 +14,19 @@ const PATTERN_BYTES_MAX: usize = 4 << 20;
 
 pub(in crate::sql) fn like(
     scope: &Scope<'_>,
-    value: &Expr,
-    pattern: &Expr,
-    escape: Option<&ValueWithSpan>,
+    value: &Expression,
+    pattern: &Expression,
+    escape: Option<char>,
     negated: bool,
     any_case: bool,
 ) -> Result<Values> {
-    let escape = match escape.map(|value| value.value.clone().into_string().unwrap_or_default()) {
-        None => None,
-        Some(text) => Some(single(&text).ok_or_else(|| SqlError::new("ESCAPE needs a single character"))?),
-    };
-    let patterns = scope.eval(pattern)?;
-    let values = partition::spelt(scope, value, scope.eval(value)?, &patterns)?;
+    let patterns = scope.value(pattern)?;
+    let values = partition::spelt(scope, value, scope.value(value)?, &patterns)?;
     let constant = values.constant && patterns.constant;
     let one = patterns.constant_text().map(|pattern| Matcher::new(&pattern, escape, any_case)).transpose()?;
     let (texts, patterns) = (
-        values.texts().map_err(|error| error.at(value))?,
-        patterns.texts().map_err(|error| error.at(pattern))?,
+        values.texts().map_err(|error| error.at_span(value.span))?,
+        patterns.texts().map_err(|error| error.at_span(pattern.span))?,
     );
     let mut last: Option<(String, Matcher)> = None;
     let matches = Values::build(Kind::Boolean, scope.height(), constant, |row| {
@@ -44,11 +40,6 @@ pub(in crate::sql) fn like(
         Ok(last.as_ref().map(|(_, matcher)| matcher.matches(text)))
     })?;
     if negated { predicate::not(&matches) } else { Ok(matches) }
-}
-
-fn single(text: &str) -> Option<char> {
-    let mut chars = text.chars();
-    chars.next().filter(|_| chars.next().is_none())
 }
 
 /// A compiled `LIKE` pattern. The common simple forms need no regular expression.
@@ -115,14 +106,16 @@ pub(in crate::sql) fn regex(pattern: &str) -> Result<Regex> {
 
 pub(in crate::sql) fn rlike(
     scope: &Scope<'_>,
-    value: &Expr,
-    pattern: &Expr,
+    value: &Expression,
+    pattern: &Expression,
     negated: bool,
 ) -> Result<Values> {
-    let pattern =
-        scope.eval(pattern)?.constant_text().ok_or_else(|| SqlError::new("RLIKE needs a literal pattern"))?;
+    let pattern = scope
+        .value(pattern)?
+        .constant_text()
+        .ok_or_else(|| SqlError::new("RLIKE needs a literal pattern"))?;
     let regex = regex(&pattern)?;
-    let values = scope.eval(value)?;
+    let values = scope.value(value)?;
     let texts = values.texts()?;
     Values::build(Kind::Boolean, scope.height(), values.constant, |row| {
         Ok(texts.get(row).map(|text| regex.is_match(text) != negated))

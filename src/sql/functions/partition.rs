@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Query, Value};
 
 use crate::sql::error::Result;
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::visit::{Visitor, visit};
-use crate::sql::types::columns;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
@@ -57,18 +57,18 @@ impl Spelling {
     }
 }
 
-/// `values` of the expression `expr`, in the spelling of `other` if `expr` is a partition's date and
-/// `other` is a date in another spelling.
+/// `values` of an expression, in the spelling of `other` if it is a partition's date and `other` is a date in
+/// another spelling.
 pub(in crate::sql) fn spelt(
     scope: &Scope<'_>,
-    expr: &Expr,
+    expression: &Expression,
     values: Values,
     other: &Values,
 ) -> Result<Values> {
-    if values.kind != Kind::Varchar || other.kind != Kind::Varchar || scope.ungrouped.is_some() {
+    if values.kind != Kind::Varchar || other.kind != Kind::Varchar {
         return Ok(values);
     }
-    let Some(column) = column(scope, expr)? else { return Ok(values) };
+    let Some(date) = &expression.date else { return Ok(values) };
     let texts = other.texts()?;
     let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else {
         return Ok(values);
@@ -78,37 +78,15 @@ pub(in crate::sql) fn spelt(
     if known.is_none_or(|known| known == wanted) {
         return Ok(values);
     }
-    let whole = if known == Some(Spelling::Day) { beside(scope, column)? } else { Some(values.clone()) };
+    let whole = match (known, date.whole) {
+        (Some(Spelling::Day), whole) => whole.map(|whole| scope.relation.values(whole)).transpose()?,
+        _ => Some(values.clone()),
+    };
     let Some(whole) = whole else { return Ok(values) };
     let dates = whole.texts()?;
     Values::build(Kind::Varchar, scope.height(), whole.constant, |row| {
         Ok(dates.get(row).and_then(|date| wanted.spell(date)))
     })
-}
-
-/// The index of the partition's date that `expr` names.
-fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
-    let parts = match expr {
-        Expr::Nested(inner) => return column(scope, inner),
-        Expr::Identifier(ident) => std::slice::from_ref(ident),
-        Expr::CompoundIdentifier(parts) => parts.as_slice(),
-        _ => return Ok(None),
-    };
-    let found = columns::find(scope.relation, parts)?
-        .filter(|(_, used)| *used == parts.len())
-        .map(|(index, _)| index);
-    Ok(found.filter(|index| scope.relation.fields.get(*index).is_some_and(|field| field.is_date)))
-}
-
-/// The whole date in the same table as a day of the month.
-fn beside(scope: &Scope<'_>, day: usize) -> Result<Option<Values>> {
-    let qualifier = scope.relation.fields.get(day).and_then(|field| field.qualifier.as_ref());
-    let place = scope
-        .relation
-        .fields
-        .iter()
-        .position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
-    place.map(|index| scope.relation.values(index)).transpose()
 }
 
 /// A column that is needed besides those that a query names: a `day` without year and month may be a whole

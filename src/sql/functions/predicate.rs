@@ -1,29 +1,27 @@
-//! Conditions in three-valued logic: AND, OR, NOT, IN, BETWEEN, IS …, and CASE.
+//! Conditions in three-valued logic: AND, OR, NOT, IN, BETWEEN, IS ….
 
-use sqlparser::ast::{BinaryOperator as Op, CaseWhen, Expr};
+use sqlparser::ast::BinaryOperator as Op;
 
 use super::partition;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::{names, walk};
-use crate::sql::types::compare::common;
+use crate::sql::types::compare;
 use crate::sql::types::values::Values;
-use crate::sql::types::{cast, compare};
 use crate::tables::Kind;
 
 /// A chain of AND, or of OR. An operand with an invalid value is only evaluated for the rows that the
 /// operands before it have not decided, so that `a <> 0 AND 10 / a > 1` works as expected.
-pub(in crate::sql) fn chain(scope: &Scope<'_>, whole: &Expr, op: &Op) -> Result<Values> {
+fn chain(scope: &Scope<'_>, op: &Op, operands: &[Expression]) -> Result<Values> {
     // What decides the chain: one false for AND, one true for OR.
     let decisive = *op == Op::Or;
-    let operands = walk::chain(whole, op);
     let mut result: Option<Values> = None;
     for operand in operands {
-        let next = match (scope.eval(operand), &result) {
+        let next = match (scope.value(operand), &result) {
             (Err(error), Some(before)) if error.by_value => among_open(scope, operand, before, decisive)?,
             (next, _) => next?,
         };
-        next.truths().map_err(|error| error.at(operand))?;
+        next.truths().map_err(|error| error.at_span(operand.span))?;
         result = Some(match result {
             None => next,
             Some(before) => combine(&before, &next, decisive, scope.height())?,
@@ -44,28 +42,10 @@ fn combine(a: &Values, b: &Values, decisive: bool, height: usize) -> Result<Valu
     })
 }
 
-fn among_open(scope: &Scope<'_>, operand: &Expr, before: &Values, decisive: bool) -> Result<Values> {
+fn among_open(scope: &Scope<'_>, operand: &Expression, before: &Values, decisive: bool) -> Result<Values> {
     let decided = before.truths()?;
     let open: Vec<bool> = (0..scope.height()).map(|row| decided.get(row) != Some(decisive)).collect();
-    scatter(scope, operand, &open)
-}
-
-/// `expr` for the rows of `among`, and NULL for the others.
-fn scatter(scope: &Scope<'_>, expr: &Expr, among: &[bool]) -> Result<Values> {
-    let rows: Vec<Option<u32>> =
-        (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
-    let some = scope.narrowed(&rows, |scope| scope.column(expr))?;
-    let mut next = 0_u32;
-    let back: Vec<Option<u32>> = among
-        .iter()
-        .map(|keep| {
-            keep.then(|| {
-                next += 1;
-                next - 1
-            })
-        })
-        .collect();
-    some.take(&back)
+    scope.value_among(operand, &open)
 }
 
 pub(in crate::sql) fn not(values: &Values) -> Result<Values> {
@@ -76,32 +56,17 @@ pub(in crate::sql) fn not(values: &Values) -> Result<Values> {
 }
 
 /// Evaluates all conditions that have no module of their own.
-pub(in crate::sql) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
-    let height = scope.height();
-    match expr {
-        Expr::IsNull(inner) => is_null(&scope.eval(inner)?, height, true),
-        Expr::IsNotNull(inner) => is_null(&scope.eval(inner)?, height, false),
-        Expr::IsTrue(inner) => is(&scope.eval(inner)?, Some(true), true),
-        Expr::IsNotTrue(inner) => is(&scope.eval(inner)?, Some(true), false),
-        Expr::IsFalse(inner) => is(&scope.eval(inner)?, Some(false), true),
-        Expr::IsNotFalse(inner) => is(&scope.eval(inner)?, Some(false), false),
-        Expr::IsUnknown(inner) => is(&scope.eval(inner)?, None, true),
-        Expr::IsNotUnknown(inner) => is(&scope.eval(inner)?, None, false),
-        Expr::IsDistinctFrom(a, b) => distinct(scope, a, b, true),
-        Expr::IsNotDistinctFrom(a, b) => distinct(scope, a, b, false),
-        Expr::Between { expr, negated, low, high } => between(scope, expr, low, high, *negated),
-        Expr::InList { expr, list, negated } => in_list(scope, expr, list, *negated),
-        Expr::InUnnest { array_expr, .. } => {
-            Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr))
-        }
-        other => Err(SqlError::new(format!("this is not supported: {}", shortened(other)))),
+pub(in crate::sql) fn eval(scope: &Scope<'_>, node: &Node) -> Result<Values> {
+    match node {
+        Node::Not(of) => not(&scope.value(of)?),
+        Node::Chain { operator, operands } => chain(scope, operator, operands),
+        Node::IsNull { value, is_negated } => is_null(&scope.value(value)?, scope.height(), !is_negated),
+        Node::IsTruth { value, truth, is_negated } => is(&scope.value(value)?, *truth, !is_negated),
+        Node::IsDistinct { left, right, is_negated } => distinct(scope, left, right, !is_negated),
+        Node::Between { value, low, high, is_negated } => between(scope, value, (low, high), *is_negated),
+        Node::InList { value, list, is_negated } => in_list(scope, value, list, *is_negated),
+        _ => Err(SqlError::new("this is no condition")),
     }
-}
-
-/// The beginning of an expression, for error messages.
-pub(in crate::sql) fn shortened(expr: &Expr) -> String {
-    let text: String = names::as_written(expr).to_string().chars().take(60).collect();
-    text
 }
 
 /// Which rows are NULL. A row value is NULL if all its fields are, because an absent JSON object looks like
@@ -132,8 +97,8 @@ fn is(values: &Values, asked: Option<bool>, wanted: bool) -> Result<Values> {
     })
 }
 
-fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Values> {
-    let (a, b) = (scope.eval(a)?, scope.eval(b)?);
+fn distinct(scope: &Scope<'_>, a: &Expression, b: &Expression, wanted: bool) -> Result<Values> {
+    let (a, b) = (scope.value(a)?, scope.value(b)?);
     let height = scope.height();
     let equal = compare::same(&a, &b, height, scope.lenient)?;
     let (equal, a_null, b_null) = (equal.truths()?, nulls(&a)?, nulls(&b)?);
@@ -150,18 +115,23 @@ fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Value
     })
 }
 
-fn between(scope: &Scope<'_>, expr: &Expr, low: &Expr, high: &Expr, negated: bool) -> Result<Values> {
-    let low = scope.eval(low)?;
-    let value = partition::spelt(scope, expr, scope.eval(expr)?, &low)?;
+fn between(
+    scope: &Scope<'_>,
+    value: &Expression,
+    (low, high): (&Expression, &Expression),
+    negated: bool,
+) -> Result<Values> {
+    let low = scope.value(low)?;
+    let value = partition::spelt(scope, value, scope.value(value)?, &low)?;
     let above = compare::compare(&Op::GtEq, &value, &low, scope.height(), scope.lenient)?;
-    let below = compare::compare(&Op::LtEq, &value, &scope.eval(high)?, scope.height(), scope.lenient)?;
+    let below = compare::compare(&Op::LtEq, &value, &scope.value(high)?, scope.height(), scope.lenient)?;
     let both = combine(&above, &below, false, scope.height())?;
     if negated { not(&both) } else { Ok(both) }
 }
 
-fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Result<Values> {
-    let mut value = scope.eval(expr)?;
-    let items = list.iter().map(|item| scope.eval(item)).collect::<Result<Vec<_>>>()?;
+fn in_list(scope: &Scope<'_>, expr: &Expression, list: &[Expression], negated: bool) -> Result<Values> {
+    let mut value = scope.value(expr)?;
+    let items = list.iter().map(|item| scope.value(item)).collect::<Result<Vec<_>>>()?;
     if let Some(first) = items.first() {
         value = partition::spelt(scope, expr, value, first)?;
     }
@@ -176,7 +146,7 @@ fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Resu
             let mut any = Values::constant(Kind::Boolean, Some(false));
             for (item, expr) in items.iter().zip(list) {
                 let equal = compare::compare(&Op::Eq, &value, item, scope.height(), scope.lenient)
-                    .map_err(|error| error.at(expr))?;
+                    .map_err(|error| error.at_span(expr.span))?;
                 any = combine(&any, &equal, true, scope.height())?;
             }
             any
@@ -191,134 +161,4 @@ fn constant_texts(value: &Values, items: &[Values]) -> Option<std::collections::
         return None;
     }
     items.iter().map(Values::constant_text).collect()
-}
-
-/// `CASE`; each branch is evaluated for its own rows only if it cannot be evaluated for all.
-pub(in crate::sql) fn case(
-    scope: &Scope<'_>,
-    operand: Option<&Expr>,
-    whens: &[CaseWhen],
-    otherwise: Option<&Expr>,
-) -> Result<Values> {
-    let conditions: Vec<Expr> = whens
-        .iter()
-        .map(|when| match operand {
-            Some(operand) => Expr::BinaryOp {
-                left: Box::new(operand.clone()),
-                op: Op::Eq,
-                right: Box::new(when.condition.clone()),
-            },
-            None => when.condition.clone(),
-        })
-        .collect();
-    let branches: Vec<(&Expr, &Expr)> =
-        conditions.iter().zip(whens.iter().map(|when| &when.result)).collect();
-    choose(scope, &branches, otherwise)
-}
-
-/// The result of the first branch whose condition is true.
-pub(in crate::sql) fn choose(
-    scope: &Scope<'_>,
-    branches: &[(&Expr, &Expr)],
-    otherwise: Option<&Expr>,
-) -> Result<Values> {
-    let height = scope.height();
-    let mut open = vec![true; height];
-    let mut chosen: Vec<Option<usize>> = vec![None; height];
-    let mut results: Vec<Values> = Vec::new();
-    for (condition, result) in branches {
-        let holds = scope.truth_among(condition, &open)?;
-        let rows: Vec<bool> = open.iter().zip(&holds).map(|(open, holds)| *open && *holds).collect();
-        results.push(value_among(scope, result, &rows)?);
-        for (row, taken) in rows.iter().enumerate() {
-            if let (true, Some(slot), Some(open)) = (*taken, chosen.get_mut(row), open.get_mut(row)) {
-                *slot = Some(results.len() - 1);
-                *open = false;
-            }
-        }
-    }
-    if let Some(otherwise) = otherwise {
-        results.push(value_among(scope, otherwise, &open)?);
-        let last = results.len() - 1;
-        chosen.iter_mut().for_each(|slot| *slot = slot.or(Some(last)));
-    }
-    merge(&results, &chosen, scope)
-}
-
-fn value_among(scope: &Scope<'_>, expr: &Expr, rows: &[bool]) -> Result<Values> {
-    match scope.eval(expr) {
-        Err(error) if error.by_value => scatter(scope, expr, rows),
-        result => result,
-    }
-}
-
-/// `try(…)`: NULL for the rows in which any part of the expression is invalid.
-pub(in crate::sql) fn tried(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
-    let forgiving = || Scope { lenient: true, ..*scope }.eval(expr);
-    match scope.eval(expr) {
-        Err(error) if error.by_value && !scope.lenient && walk::may_hide_null(expr) => {
-            // With the invalid part as NULL, the whole could be something else: `coalesce(CAST('x' AS
-            // bigint), 5)`.
-            let kind = forgiving()?.kind;
-            let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
-            let rows: Vec<Option<u32>> = (0_u32..).take(scope.height()).map(Some).collect();
-            tried_among(scope, expr, &rows, &kind, &mut all)?;
-            Ok(Values::new(kind, all.rechunk()))
-        }
-        Err(error) if error.by_value => forgiving(),
-        result => result,
-    }
-}
-
-/// Evaluates halves of the rows, down to the rows with invalid values.
-fn tried_among(
-    scope: &Scope<'_>,
-    expr: &Expr,
-    rows: &[Option<u32>],
-    kind: &Kind,
-    all: &mut polars::prelude::Series,
-) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    match scope.narrowed(rows, |scope| cast::cast(&scope.column(expr)?, kind, scope.height(), false)) {
-        Ok(values) => all.append_owned(values.data)?,
-        Err(error) if !error.by_value => return Err(error),
-        Err(_) if rows.len() == 1 => {
-            all.append_owned(polars::prelude::Series::full_null("".into(), 1, &kind.dtype()))?
-        }
-        Err(_) => {
-            let (first, second) = rows.split_at(rows.len() / 2);
-            tried_among(scope, expr, first, kind, all)?;
-            return tried_among(scope, expr, second, kind, all);
-        }
-    };
-    Ok(())
-}
-
-/// Combines several columns: for each row, the value of the column that `chosen` selects.
-pub(in crate::sql) fn merge(
-    results: &[Values],
-    chosen: &[Option<usize>],
-    scope: &Scope<'_>,
-) -> Result<Values> {
-    let height = scope.height();
-    let mut kind = Kind::Unknown;
-    for result in results {
-        kind = common(&kind, &result.kind)?;
-    }
-    // All results concatenated, and for each row the position of its value.
-    let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
-    let mut starts = Vec::with_capacity(results.len());
-    for result in results {
-        starts.push((all.len(), result.constant));
-        all.append_owned(cast::cast(result, &kind, height, scope.lenient)?.data)?;
-    }
-    let place = |row: usize, result: usize| {
-        let (start, constant) = *starts.get(result)?;
-        u32::try_from(start + if constant { 0 } else { row }).ok()
-    };
-    let rows: Vec<Option<u32>> =
-        chosen.iter().enumerate().map(|(row, result)| result.and_then(|result| place(row, result))).collect();
-    Ok(Values::new(kind, crate::sql::types::values::take(&all.rechunk(), &rows)?))
 }

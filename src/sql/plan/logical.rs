@@ -1,4 +1,4 @@
-//! The logical plan of a bound query: which operators make its rows of which tables.
+//! The logical plan of a bound query: the operators that make its rows, and the tables that they read.
 //!
 //! It is built once ([`build`]) and read by everything that draws conclusions from a query before it runs:
 //! which events are read ([`table_scans`](super::table_scans)) and which of their columns
@@ -25,7 +25,7 @@ pub(in crate::sql) struct Plan {
     /// Whether that is WITH RECURSIVE.
     pub is_recursive: bool,
     pub top: Node,
-    /// The columns of the answer with their types. Those of a subquery stand at the table that it is.
+    /// The columns of the result with their types. For a subquery in FROM they are kept with its table instead.
     pub columns: Vec<Field>,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::sql) struct Common {
 #[derive(Debug)]
 pub(in crate::sql) struct Node {
     pub operator: Operator,
-    /// None of a table, two of a join or a set operation, else one.
+    /// No input for a table, two for a join or a set operation, else one.
     pub inputs: Vec<Node>,
     /// The subqueries in its expressions.
     pub subqueries: Vec<Plan>,
@@ -53,7 +53,7 @@ pub(in crate::sql) struct Node {
 pub(in crate::sql) enum Operator {
     /// One row without columns: a SELECT without FROM.
     Row,
-    /// So many rows of VALUES.
+    /// The rows of VALUES, of which there are so many.
     Values(usize),
     /// A declared table.
     Scan {
@@ -93,7 +93,7 @@ pub(in crate::sql) enum Operator {
     },
     /// The rows for which all conditions are true: WHERE, and over an aggregation HAVING.
     Filter(Vec<Expr>),
-    /// Groups by `sets` of the keys, mostly one, which has all. `calls` are the aggregates, `groupings` the
+    /// Groups by `sets` of the keys (mostly one set with all keys). `calls` are the aggregates, `groupings` the
     /// calls of `grouping(…)`.
     Aggregate {
         keys: Vec<Expr>,
@@ -165,7 +165,7 @@ impl Node {
         }
     }
 
-    /// Whether it is a table in FROM, or a join of such.
+    /// Whether it is a table in FROM, or a join of tables.
     pub fn is_from(&self) -> bool {
         matches!(
             self.operator,

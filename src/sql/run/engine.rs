@@ -2,9 +2,10 @@
 
 use sqlparser::ast::{Expr, Query};
 
-use super::{eval, select, subquery};
+use super::{eval, resolve, select};
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
+use crate::sql::expression::Expression;
 use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
@@ -12,8 +13,12 @@ use crate::sql::types::values::Values;
 struct Engine;
 
 impl Evaluator for Engine {
-    fn value(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
-        subquery::value(scope, expr).unwrap_or_else(|| eval::value(scope, expr))
+    fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
+        resolve::expression(scope, expr)
+    }
+
+    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
+        eval::value(scope, &expression.node)
     }
 
     fn query(

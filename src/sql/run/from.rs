@@ -14,7 +14,7 @@ use sqlparser::ast::{
 use super::join::Keeps;
 use super::{join, lateral};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::functions::predicate;
+use crate::sql::functions::{choice, predicate};
 use crate::sql::memory::{INDEX_BYTES, cell_bytes, row_bytes};
 use crate::sql::scope::Scope;
 use crate::sql::syntax::names::is_always;
@@ -193,7 +193,7 @@ pub(in crate::sql) fn merged(
 fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
     let chosen: Vec<Option<usize>> =
         predicate::nulls(&first)?.into_iter().map(|null| Some(usize::from(null))).collect();
-    predicate::merge(&[first, second], &chosen, scope)
+    choice::merge(&[first, second], &chosen, scope)
 }
 
 pub(in crate::sql) fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {

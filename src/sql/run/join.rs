@@ -10,6 +10,7 @@ use polars::prelude::Series;
 use sqlparser::ast::{BinaryOperator, Expr};
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::memory::row_bytes;
 use crate::sql::scope::{Scope, mask};
 use crate::sql::syntax::{names, walk};
@@ -143,17 +144,12 @@ struct Join<'j> {
     /// The columns of both sides that the rest of the condition uses.
     sides: (Relation, Relation),
     candidates: Candidates,
-    rest: Vec<&'j Expr>,
+    rest: Vec<Expression>,
     height: usize,
 }
 
 impl<'j> Join<'j> {
-    fn of(
-        like: &'j Scope<'j>,
-        left: &Relation,
-        right: &Relation,
-        condition: Option<&'j Expr>,
-    ) -> Result<Self> {
+    fn of(like: &'j Scope<'j>, left: &Relation, right: &Relation, condition: Option<&Expr>) -> Result<Self> {
         let (mut keys, mut rest) = (Vec::new(), Vec::new());
         for conjunct in condition.map(walk::conjuncts).unwrap_or_default() {
             match equality(like, left, right, conjunct)? {
@@ -169,6 +165,10 @@ impl<'j> Join<'j> {
             None => side.clone(),
         });
         let candidates = Candidates::of(like, &keys, left.height, right.height)?;
+        let fields = sides.iter().flat_map(|side| side.fields.iter().cloned()).collect();
+        let pairs = Relation { fields, ..Relation::default() };
+        let scope = Scope { relation: &pairs, known: &[], ungrouped: None, ..*like };
+        let rest = rest.into_iter().map(|condition| scope.resolve(condition)).collect::<Result<_>>()?;
         Ok(Self { like, sides: sides.into(), candidates, rest, height: left.height })
     }
 
@@ -230,7 +230,7 @@ impl<'j> Join<'j> {
         let scope = Scope { relation: &joined, known: &[], ungrouped: None, ..*self.like };
         let mut keep = vec![true; joined.height];
         for condition in &self.rest {
-            let holds = scope.truth_among(condition, &keep)?;
+            let holds = scope.holds_among(condition, &keep)?;
             keep.iter_mut().zip(holds).for_each(|(slot, holds)| *slot = *slot && holds);
         }
         let keep_of = |rows: Vec<u32>| {

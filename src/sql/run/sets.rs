@@ -106,10 +106,11 @@ pub(in crate::sql) fn combine(
     rows.take(&kept)
 }
 
-/// Columns that say where rows stand.
+/// The columns with the position (object and record) of each row's event.
 type Places = Vec<(Field, Series)>;
 
-/// Where the rows of both sides stand, under each other; `None` where that is not known of one event for each.
+/// The positions of the rows of both sides, those of the left side first; `None` unless each row of both sides
+/// comes from exactly one event whose position is known.
 fn both_places(left: &Relation, right: &Relation) -> Result<Option<Places>> {
     let of = |rows: &Relation, name: &str| -> Vec<Series> {
         let columns = rows.fields.iter().zip(&rows.columns);

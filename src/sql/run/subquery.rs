@@ -9,10 +9,11 @@ mod extremes;
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{BinaryOperator as Op, Expr, Query};
+use sqlparser::ast::Query;
 
 use super::correlated::{alone, each, shape, typed};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::common;
@@ -20,22 +21,17 @@ use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
 
-/// The value of an expression that is a subquery, or compares something with one; `None`: it is another one.
-pub(super) fn value(scope: &Scope<'_>, expr: &Expr) -> Option<Result<Values>> {
-    Some(match expr {
-        Expr::Exists { subquery, negated } => exists(scope, subquery, *negated),
-        Expr::Subquery(query) => scalar(scope, query),
-        Expr::InSubquery { expr, subquery, negated } => contains(scope, expr, subquery, *negated),
-        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => {
-            quantified(scope, left, right, false)
+/// The value of an expression that is a subquery, or compares something with one.
+pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
+    match node {
+        Node::Exists { query, is_negated } => exists(scope, query, *is_negated),
+        Node::Scalar(query) => scalar(scope, query),
+        Node::InQuery { value, query, is_negated } => contains(scope, value, query, *is_negated),
+        Node::Quantified { value, operator, query, is_any } => {
+            extremes::quantified(scope, value, operator, query, *is_any)
         }
-        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => {
-            quantified(scope, left, right, true)
-        }
-        Expr::AnyOp { left, compare_op, right, .. } => compared(scope, left, compare_op, right, true),
-        Expr::AllOp { left, compare_op, right } => compared(scope, left, compare_op, right, false),
-        _ => return None,
-    })
+        _ => Err(SqlError::new("a subquery is needed here")),
+    }
 }
 
 fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
@@ -82,8 +78,8 @@ fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     Ok(Values::new(kind, take(&all.rechunk(), &rows)?))
 }
 
-fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: bool) -> Result<Values> {
-    let value = scope.eval(expr)?;
+fn contains(scope: &Scope<'_>, value: &Expression, query: &Query, negated: bool) -> Result<Values> {
+    let value = scope.value(value)?;
     if let Some(rows) = typed(scope, query)? {
         Set::of(&value, &rows)?;
         return Ok(unknown(scope, Kind::Boolean));
@@ -192,28 +188,4 @@ fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
 
 fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {
     groups.of_row.get(row).and_then(|group| results.get(*group as usize))
-}
-
-fn as_query(expr: &Expr) -> Option<&sqlparser::ast::Query> {
-    match expr {
-        Expr::Subquery(query) => Some(query),
-        Expr::Nested(inner) => as_query(inner),
-        _ => None,
-    }
-}
-
-/// `= ANY (SELECT …)` is IN, `<> ALL (SELECT …)` is NOT IN.
-fn quantified(scope: &Scope<'_>, left: &Expr, right: &Expr, negated: bool) -> Result<Values> {
-    match as_query(right) {
-        Some(query) => contains(scope, left, query, negated),
-        None => Err(SqlError::new("a subquery is needed here").at(right)),
-    }
-}
-
-/// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
-fn compared(scope: &Scope<'_>, left: &Expr, op: &Op, right: &Expr, any: bool) -> Result<Values> {
-    match as_query(right) {
-        Some(query) => extremes::quantified(scope, left, op, query, any),
-        None => Err(SqlError::new("ANY and ALL compare with a subquery, as in = ANY (SELECT …)").at(right)),
-    }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::{aggregate, order};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::functions::predicate;
+use crate::sql::functions::{choice, predicate};
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::arguments;
 use crate::sql::syntax::{calls, names};
@@ -239,7 +239,7 @@ impl Partitions {
             None => Ok(shifted),
             Some(default) => {
                 let chosen: Vec<Option<usize>> = outside.iter().map(|out| Some(usize::from(*out))).collect();
-                predicate::merge(&[shifted, scope.eval(default)?], &chosen, scope)
+                choice::merge(&[shifted, scope.eval(default)?], &chosen, scope)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Which common tables ask themselves.
+//! Common table expressions that refer to themselves (`WITH RECURSIVE`).
 
 use std::ops::ControlFlow;
 

@@ -37,9 +37,9 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide). Where
-    /// deletions reach this repository the tag may have been free, for its holder goes without an event of
-    /// its own: then what the event names counts.
+    /// Whether the image arrives without its tag: replication does not move an immutable tag (ECR User Guide).
+    /// If deletions are replicated to this repository, the image that had the tag may have been deleted without
+    /// an event. Then the tag may have been free, and the event's own word counts.
     fn keeps_tag_from(&self, image: Named, now: i64) -> bool {
         self.state.holder(image.tag).is_some_and(|holder| holder.digest != image.digest)
             && self.state.is_immutable(image.tag, self.names)
@@ -68,7 +68,8 @@ impl<'e> Replay<'e> {
                 simulator.restored(at, now);
             }
         } else if image.may_be_in_archive() {
-            // It was in the archive when a call took a tag off it: it is out of it, or gone and here again.
+            // It was in the archive when a call removed one of its tags. Now it is restored, or it was deleted
+            // and is pushed again.
             image.back_from_archive(now);
             image.pushed_at.get_or_insert(now);
         } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {

@@ -65,7 +65,7 @@ impl Replay<'_> {
         }
     }
 
-    /// An image that goes by its digest had the tags that the response lists, whatever gave them.
+    /// An image that is deleted by its digest had the tags that the response lists, even if no event set them.
     fn learn_tag(&mut self, image: Named, event: EventNo) {
         let at = self.there(image.digest, event);
         if !self.state.images[at].is_gone() && !self.state.images[at].has_tag(image.tag) {

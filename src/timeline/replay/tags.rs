@@ -16,8 +16,8 @@ impl Replay<'_> {
         let from = if since.is_none() && is_first { i64::MIN } else { now };
         life.begin(TagSpan::new(digest, since, from, pushed_at, order));
         if from == i64::MIN {
-            // What asked for it until now was answered, for all the logs say, where no call or task says
-            // otherwise.
+            // The image may have had the tag since before the logs. So the pulls by the tag until now count as
+            // answered; only failed calls and stopped tasks show the opposite.
             life.asks.retain(|ask| ask.in_vain && ask.kind != AskKind::Pull);
         }
     }

@@ -218,8 +218,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Who takes up an image keeps the one before no more, also where the logs do not tell which image the
-    /// new one is.
+    /// A consumer that gets another image does not need the previous one any more, even if the logs do not
+    /// show which image the new one is.
     fn let_go(&mut self, mention: &Mention) {
         let held = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
         if held.0 != mention.event {
@@ -267,7 +267,7 @@ impl Replay<'_> {
         }
         push_one(&mut image.uses, made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
-            // A tag that is proven late may tell of a call that others have followed.
+            // If the tag became known only later, the call may not be the consumer's last one.
             if let Some((event, held)) = self.held.get_mut(&mention.by)
                 && *event == mention.event
             {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::describe::describe_anew;
 use super::{Candidate, Number};
 use crate::policy::{Rule, Words};
 use crate::timeline::{History, Image, UseKind};
@@ -15,7 +16,7 @@ const COUNTS: &[i64] = &[3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
 /// How many beginnings of tags are tried, and how many ends.
 const MARKS_MAX: usize = 6;
 
-/// What tags have in common that a rule can speak of.
+/// What tags have in common, by which a rule can select them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
     Begins(String),
@@ -95,6 +96,7 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Ve
     for &number in steps.iter().filter(|number| **number > known) {
         let mut changed = rule.clone();
         changed["selection"]["countNumber"] = json!(number);
+        describe_anew(&mut changed);
         let below = steps.iter().rev().find(|step| **step < number).copied().unwrap_or(0).max(known);
         list.push(with(
             changed,
@@ -108,6 +110,7 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Ve
             let mut changed = rule.clone();
             changed["selection"]["countType"] = json!("sinceImagePulled");
             changed["selection"]["countNumber"] = json!(days);
+            describe_anew(&mut changed);
             let below = DAYS.iter().rev().find(|step| **step < days).copied().unwrap_or(0);
             list.push(with(
                 changed,
@@ -151,11 +154,12 @@ fn protected(of: &Candidate, mark: &Mark) -> Vec<Candidate> {
         .collect();
     let first = of.rules.iter().filter_map(|rule| rule["rulePriority"].as_i64()).min().unwrap_or(1);
     let with = |number: &i64| {
-        let rule = json!({
-            "rulePriority": first, "description": format!("what is deployed as {}", value),
+        let mut rule = json!({
+            "rulePriority": first, "description": "",
             "selection": { "tagStatus": "tagged", key: [value], "countType": "imageCountMoreThan", "countNumber": number },
             "action": { "type": "expire" },
         });
+        describe_anew(&mut rule);
         let words =
             format!("a rule of its own above the others: of tags that {in_words} the newest {{number}} stay");
         let change = words.replace("{number}", &number.to_string());

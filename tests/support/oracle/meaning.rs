@@ -1,4 +1,4 @@
-//! Record → its meaning for images, according to the table in SEMANTICS.
+//! Record → its meaning for images, according to the table in docs/SEMANTICS.md.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};

@@ -1,10 +1,8 @@
 //! The body of a lambda, evaluated for all elements at once.
 
-use sqlparser::ast::{Expr, LambdaFunction};
-
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::{Scope, Via};
-use crate::sql::syntax::names;
 use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
@@ -12,21 +10,20 @@ use crate::tables::builder::lists;
 
 /// A lambda, and the names of its parameters.
 pub(super) struct Lambda<'e> {
-    pub parameters: Vec<String>,
-    pub body: &'e Expr,
+    pub parameters: &'e [String],
+    pub body: &'e Expression,
 }
 
 impl<'e> Lambda<'e> {
     /// The argument of `function` that must be a lambda with `count` parameters.
-    pub(super) fn of(function: &str, expr: &'e Expr, count: usize) -> Result<Self> {
-        let Expr::Lambda(LambdaFunction { params, body, .. }) = expr else {
-            return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1")).at(expr));
+    pub(super) fn of(function: &str, argument: &'e Expression, count: usize) -> Result<Self> {
+        let Node::Lambda { parameters, body } = &argument.node else {
+            return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1"))
+                .at_span(argument.span));
         };
-        let parameters: Vec<String> =
-            names::parameters(params).map(|one| one.name.value.to_lowercase()).collect();
         if parameters.len() != count {
             let needed = if count == 1 { "one parameter".to_owned() } else { format!("{count} parameters") };
-            return Err(SqlError::new(format!("the lambda of {function} must have {needed}")).at(expr));
+            return Err(SqlError::new(format!("the lambda of {function} must have {needed}")));
         }
         Ok(Self { parameters, body })
     }
@@ -49,7 +46,7 @@ impl<'e> Lambda<'e> {
             outer: Some((scope, Via::Rows(rows))),
             ..*scope
         };
-        inner.column(self.body)
+        inner.values(self.body)
     }
 }
 

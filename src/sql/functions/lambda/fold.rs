@@ -1,9 +1,8 @@
 //! `reduce(array, start, (state, x) -> …, state -> …)`, and `zip_with`.
 
-use sqlparser::ast::Expr;
-
 use super::body::{Lambda, rows_of};
 use crate::sql::error::Result;
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast::cast;
 use crate::sql::types::compare::common;
@@ -15,13 +14,13 @@ use crate::tables::builder::lists;
 /// Processes the first elements of all rows together, then the second ones, and so on.
 pub(super) fn reduce(
     scope: &Scope<'_>,
-    array: &Expr,
-    start: &Expr,
-    step: &Expr,
-    finish: &Expr,
+    array: &Expression,
+    start: &Expression,
+    step: &Expression,
+    finish: &Expression,
 ) -> Result<Values> {
     let finish = Lambda::of("reduce", finish, 1)?;
-    let array = scope.column(array)?;
+    let array = scope.values(array)?;
     let state = folded(scope, &array, start, ("reduce", step))?;
     let (_, lengths) = explode(&array)?;
     let all: Vec<Option<u32>> = (0_u32..).zip(&lengths).map(|(row, _)| Some(row)).collect();
@@ -34,13 +33,13 @@ pub(super) fn reduce(
 pub(in crate::sql) fn folded(
     scope: &Scope<'_>,
     array: &Values,
-    start: &Expr,
-    (name, step): (&str, &Expr),
+    start: &Expression,
+    (name, step): (&str, &Expression),
 ) -> Result<Values> {
     let step = Lambda::of(name, step, 2)?;
     let (elements, lengths) = explode(array)?;
     let starts = starts(&lengths);
-    let mut state = scope.column(start)?;
+    let mut state = scope.values(start)?;
     // First over no rows, so that the state has the type that all later states have.
     state = replaced(&state, &step.over(scope, &[], &[&state.take(&[])?, &elements.take(&[])?])?, &[])?;
     for at in 0..lengths.iter().flatten().copied().max().unwrap_or(0) {
@@ -87,10 +86,15 @@ fn replaced(values: &Values, new: &Values, rows: &[Option<u32>]) -> Result<Value
 }
 
 /// The lambda's value for each pair of elements; the shorter array is filled with NULL.
-pub(super) fn zip_with(scope: &Scope<'_>, first: &Expr, second: &Expr, body: &Expr) -> Result<Values> {
+pub(super) fn zip_with(
+    scope: &Scope<'_>,
+    first: &Expression,
+    second: &Expression,
+    body: &Expression,
+) -> Result<Values> {
     let body = Lambda::of("zip_with", body, 2)?;
-    let (first, first_lengths) = explode(&scope.column(first)?)?;
-    let (second, second_lengths) = explode(&scope.column(second)?)?;
+    let (first, first_lengths) = explode(&scope.values(first)?)?;
+    let (second, second_lengths) = explode(&scope.values(second)?)?;
     let lengths: Vec<Option<usize>> =
         first_lengths.iter().zip(&second_lengths).map(|(a, b)| Some((*a)?.max((*b)?))).collect();
     let places = |own: &[Option<usize>]| {

@@ -1,20 +1,19 @@
 //! `transform_values(map, (key, value) -> …)` and its relatives.
 
-use polars::prelude::{IntoSeries, Series, StructChunked};
-use sqlparser::ast::Expr;
-
 use super::body::{Lambda, keep, rows_of};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::nested_values::explode;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 use crate::tables::kind::entry;
+use polars::prelude::{IntoSeries, Series, StructChunked};
 
-pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expr, body: &Expr) -> Result<Values> {
+pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expression, body: &Expression) -> Result<Values> {
     let body = Lambda::of(name, body, 2)?;
-    let map = scope.column(map)?;
+    let map = scope.values(map)?;
     let Kind::Map(key_kind, value_kind) = map.kind.clone() else {
         return Err(SqlError::new(format!("a map is needed here, and this is {}", map.kind)));
     };

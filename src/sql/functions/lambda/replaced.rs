@@ -1,18 +1,22 @@
 //! `regexp_replace(text, pattern, groups -> …)`: what each match becomes, from its groups.
 
-use sqlparser::ast::Expr;
-
 use super::body::Lambda;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::functions::like::regex;
 use crate::sql::scope::Scope;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-pub(super) fn replace(scope: &Scope<'_>, text: &Expr, pattern: &Expr, with: &Expr) -> Result<Values> {
+pub(super) fn replace(
+    scope: &Scope<'_>,
+    text: &Expression,
+    pattern: &Expression,
+    with: &Expression,
+) -> Result<Values> {
     let with = Lambda::of("regexp_replace", with, 1)?;
-    let (texts, pattern) = (scope.column(text)?, scope.eval(pattern)?);
+    let (texts, pattern) = (scope.values(text)?, scope.value(pattern)?);
     let pattern = pattern
         .constant_text()
         .ok_or_else(|| SqlError::new("regexp_replace: the pattern must be a literal text"))?;

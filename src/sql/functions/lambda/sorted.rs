@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use sqlparser::ast::Expr;
-
 use super::body::Lambda;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::memory::cell_bytes;
 use crate::sql::scope::Scope;
 use crate::sql::types::nested_values::explode;
@@ -14,9 +13,9 @@ use crate::tables::Kind;
 use crate::tables::builder::lists;
 
 /// Compares every element of an array with every other, all at once.
-pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Values> {
+pub(super) fn sort(scope: &Scope<'_>, array: &Expression, compare: &Expression) -> Result<Values> {
     let compare = Lambda::of("array_sort", compare, 2)?;
-    let array = scope.column(array)?;
+    let array = scope.values(array)?;
     let (elements, lengths) = explode(&array)?;
     let pairs =
         lengths.iter().flatten().map(|length| length.saturating_mul(*length)).fold(0, usize::saturating_add);
@@ -37,7 +36,7 @@ pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Va
     }
     let results = compare.over(scope, &rows, &[&elements.take(&firsts)?, &elements.take(&seconds)?])?;
     if !matches!(results.kind, Kind::Bigint | Kind::Unknown) {
-        return Err(SqlError::new("the lambda of array_sort must give -1, 0 or 1").at(compare.body));
+        return Err(SqlError::new("the lambda of array_sort must give -1, 0 or 1").at_span(compare.body.span));
     }
     let cells = results.wholes()?;
     let is_null = |pair: usize| cells.get(pair).is_none();

@@ -1,4 +1,4 @@
-//! The logical plan as text, an operator on each line, below those that take its rows.
+//! The logical plan as text: one operator on each line, with its inputs on the lines below.
 
 use std::fmt::{self, Display, Write};
 
@@ -140,7 +140,7 @@ fn columns(fields: &[Field]) -> String {
     fields.iter().map(|field| format!("{} {}", field.name, field.kind)).collect::<Vec<_>>().join(", ")
 }
 
-/// With the name by which expressions know the table.
+/// A table, with the name by which expressions refer to it.
 fn named(what: &str, leaf: &Leaf) -> String {
     let sampled = if leaf.is_sampled { ", sampled" } else { "" };
     match names::written(&leaf.alias) {

@@ -35,7 +35,8 @@ pub(super) fn reduce(scope: &Scope<'_>, function: &Function, groups: &Groups) ->
     let arrays = input.list(|_, row| nulls.get(row) == Some(&false))?;
     let rows = Relation { height: groups.count(), ..Relation::default() };
     let over = Scope { relation: &rows, known: &[], ungrouped: None, ..*scope };
-    let state = fold::folded(&over, &arrays, start, ("reduce_agg", step))?;
+    let (start, step) = (over.resolve(start)?, over.resolve(step)?);
+    let state = fold::folded(&over, &arrays, &start, ("reduce_agg", &step))?;
     let places: Vec<Option<u32>> = (0_u32..)
         .zip(super::input::predicate_nulls(&arrays)?)
         .map(|(row, null)| (!null).then_some(row))

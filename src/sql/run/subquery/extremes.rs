@@ -1,9 +1,10 @@
 //! `x > ANY (SELECT …)`, `x = ALL (SELECT …)`: decided by the smallest and greatest value of the subquery,
 //! and whether it has a NULL.
 
-use sqlparser::ast::{BinaryOperator as Op, Expr, Query};
+use sqlparser::ast::{BinaryOperator as Op, Query};
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::functions::predicate;
 use crate::sql::run::correlated::{alone, each};
 use crate::sql::scope::Scope;
@@ -22,12 +23,12 @@ struct Extremes {
 
 pub(in crate::sql) fn quantified(
     scope: &Scope<'_>,
-    left: &Expr,
+    left: &Expression,
     op: &Op,
     query: &Query,
     any: bool,
 ) -> Result<Values> {
-    let (value, height) = (scope.column(left)?, scope.height());
+    let (value, height) = (scope.values(left)?, scope.height());
     let (groups, results) = match alone(scope, query)? {
         Some(rows) => (Groups::one(height), vec![rows]),
         None => each(scope, query)?,

@@ -364,7 +364,7 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
         // The conditions are not evaluated again for these rows, so an invalid value is an error.
         let mut all = vec![true; rows.height];
         for condition in conditions {
-            let truth = scope.truth_among(condition, &all)?;
+            let truth = scope.holds_among(&scope.resolve(condition)?, &all)?;
             all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds);
         }
         meets = all;

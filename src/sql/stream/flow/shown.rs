@@ -1,4 +1,4 @@
-//! Groups that are known, shown some at a time: of each, the rows of the answer that somebody sees.
+//! Makes the rows of the result from finished groups, some groups at a time.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
-/// Of the memory, the part that rows may take before they are sorted on disk.
+/// The fraction of the memory that rows may take before they are sorted on disk.
 const HELD_PART: u64 = 8;
 
 /// The rows that all groups have left so far.
@@ -45,7 +45,7 @@ impl<'f> ShownGroups<'f> {
         is_grouped.then(|| Self { flow, limits, spill, state: Mutex::default() })
     }
 
-    /// Shows groups; `places` are numbers that are in the order of their first events.
+    /// Makes rows from groups; `places` are numbers in the order of the groups' first events.
     pub fn add(&self, groups: &Counted, places: Series) -> Result<()> {
         let (flow, by) = (self.flow, self.flow.tree.order_by.as_ref());
         let mut placed = Relation { height: groups.count, ..Relation::default() };
@@ -78,7 +78,7 @@ impl<'f> ShownGroups<'f> {
         sorting.map_or(Ok(()), |sorting| run(&sorting, parts))
     }
 
-    /// The answer.
+    /// The result.
     pub fn finish(self) -> Result<Flowed> {
         let State { parts, sorting, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let nothing = || -> Result<Relation> {
@@ -103,7 +103,7 @@ fn run(sorting: &Sorting, parts: Vec<Part>) -> Result<()> {
     sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect())
 }
 
-/// The first rows in order; what nothing else tells apart is in the order of its first events.
+/// The first rows in order; rows with equal sort keys are in the order of their groups' first events.
 fn in_order(part: Part, wanted: usize) -> Result<Part> {
     let Some(places) = part.rows.named(RECORD)? else { return Ok(part) };
     let Part { rows, mut keys } = part;

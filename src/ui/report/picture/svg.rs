@@ -20,7 +20,7 @@ pub fn width_of(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX / 8).saturating_mul(13) / 2
 }
 
-/// A whole drawing; `told` describes it for screen readers.
+/// A whole drawing; `told` is its description for screen readers.
 pub fn drawing(class: &str, (width, height): (i64, i64), told: &str, marks: &Markup) -> Markup {
     let size = format!("0 0 {width} {height}");
     html! { svg class={ "picture " (class) } viewBox=(size) role="img" aria-label=(shown(told)) { "\n" (marks) } }
