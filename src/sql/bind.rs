@@ -109,6 +109,14 @@ impl Bound {
         Self { tree, binder: Rc::clone(&self.binder), now: self.now }
     }
 
+    /// Says of a query that its columns are those of a known one.
+    pub fn has_shape_of(&self, query: &Query, known: &Query) {
+        let shapes = &self.binder.shapes;
+        if let (Ok(columns), Err(_)) = (shapes.of(known), shapes.of(query)) {
+            shapes.add(query.clone(), columns);
+        }
+    }
+
     pub fn tree(&self) -> &Query {
         &self.tree
     }

@@ -133,7 +133,8 @@ pub(in crate::sql) fn listed_of(
         None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
             let counted = like.session.catalog.counted();
-            let is_of = |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates);
+            let is_of =
+                |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates, &calls.groupings);
             let ((count, known), places) = match counted.filter(is_of) {
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
@@ -166,8 +167,9 @@ pub(in crate::sql) fn projected_groups(
     let rows = rows(like, select, by)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    let calls = calls(select, &orders);
     let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
-    having(&after, select, |after| shown(after, select, &orders))
+    having(&after, select, |after| project(after, select, &calls, &orders))
 }
 
 /// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` use.

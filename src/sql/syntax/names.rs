@@ -311,3 +311,22 @@ pub(in crate::sql) fn place(name: &ObjectName) -> (u64, u64) {
     let start = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
     start.map_or((0, 0), |start| (start.line, start.column))
 }
+
+/// Whether a query uses one of the names of columns that `*` does not show.
+pub(in crate::sql) fn has_other_names(query: &Query) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let last = match expr {
+                Expr::Identifier(ident) => Some(ident),
+                Expr::CompoundIdentifier(parts) => parts.get(1),
+                _ => None,
+            };
+            let is_other = |ident: &Ident| {
+                cloudtrail::OTHER_NAMES.iter().any(|(other, _)| ident.value.eq_ignore_ascii_case(other))
+            };
+            if last.is_some_and(is_other) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    visit(query, &mut Finder).is_break()
+}
