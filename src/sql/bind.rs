@@ -111,9 +111,11 @@ impl Bound {
 
     /// Says of a query that its columns are those of a known one.
     pub fn has_shape_of(&self, query: &Query, known: &Query) {
-        let shapes = &self.binder.shapes;
-        if let (Ok(columns), Err(_)) = (shapes.of(known), shapes.of(query)) {
-            shapes.add(query.clone(), columns);
+        let mut subqueries = self.binder.subqueries.borrow_mut();
+        let columns_of =
+            |query: &Query| subqueries.iter().find(|(bound, _)| bound == query).map(|(_, rows)| rows.clone());
+        if let (Some(columns), None) = (columns_of(known), columns_of(query)) {
+            subqueries.push((query.clone(), columns));
         }
     }
 
