@@ -10,7 +10,9 @@
 //!    what the `WHERE` clauses say about event source, event name, time, region and account into a [`Scan`],
 //!    so that the reader can skip objects by their keys and records without parsing them;
 //! 4. the caller loads what the scan asks for into a [`Catalog`] (`collect`);
-//! 5. `run` ([`run`](Query::run)): the tree is evaluated column by column on polars' arrays.
+//! 5. `run` ([`run`](Query::run)): the operators of the tree, column by column on polars' arrays. Each operator
+//!    resolves its expressions against the columns of its rows (`eval::resolve`), where names become indexes; what
+//!    is evaluated (`expression`) has no names of columns.
 //!
 //! Each of these modules imports only those before it, `types` (values, rows, comparison) and `functions`
 //! (scalar functions, which see their rows through `scope`). Expressions contain queries, and queries
@@ -36,6 +38,7 @@ mod bind;
 mod catalog;
 mod collect;
 mod error;
+mod eval;
 mod expression;
 mod functions;
 mod memory;

@@ -140,7 +140,7 @@ fn is_row(text: &[u8]) -> bool {
 /// The dialect of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
-    /// Length of what precedes the header: a byte order mark, Excel's `sep=;`.
+    /// Length of what precedes the header: a byte order mark, Excel's `sep=;`, PowerShell's `#TYPE`.
     preamble: usize,
     delimiter: u8,
     /// Whether there is no header.
@@ -168,7 +168,9 @@ impl Form {
         let line = |text: &[u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
         let said =
             text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied()).filter(|_| line(text) <= 8);
-        let preamble = mark + said.map_or(0, |_| line(text));
+        // PowerShell's `#TYPE Amazon.CloudTrail.Model.Event`.
+        let is_type = text.starts_with(b"#TYPE ");
+        let preamble = mark + if said.is_some() || is_type { line(text) } else { 0 };
         let text = head.get(preamble..).unwrap_or_default();
         let bare = is_row(text);
         let first = text.get(..line(text)).unwrap_or_default();

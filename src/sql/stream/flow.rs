@@ -336,7 +336,7 @@ impl Flow {
                 Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() })
             }
             Reduction::Rows { .. } => {
-                let Projected { rows, keys } = select::listed(like, select, by)?;
+                let Projected { rows, keys, .. } = select::listed(like, select, by)?;
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;

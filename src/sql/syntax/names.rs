@@ -249,6 +249,15 @@ pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
+/// The last part of an expression that is a name.
+pub(in crate::sql) fn last_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Identifier(ident) => Some(&ident.value),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
+        _ => None,
+    }
+}
+
 /// Whether a query is nothing but its body: without WITH, ORDER BY, LIMIT and OFFSET.
 pub(in crate::sql) fn is_body_alone(query: &Query) -> bool {
     query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none()

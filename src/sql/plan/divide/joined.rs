@@ -261,7 +261,7 @@ fn is_date(rows: &Relation, expr: &Expr) -> bool {
         Expr::CompoundIdentifier(parts) => parts.as_slice(),
         _ => return false,
     };
-    columns::find(rows, parts)
+    columns::find(&rows.fields, parts)
         .ok()
         .flatten()
         .and_then(|(at, _)| rows.fields.get(at))

@@ -219,7 +219,7 @@ impl Shares<'_> {
         }
         let part = self.flow.reduced(Part::all(parts)?.in_order()?, self.limits)?;
         let part = match self.flow.shown_groups(part.rows.clone(), self.limits)? {
-            Some(Projected { rows, keys }) => Part { rows, keys }.first(self.flow.wanted)?,
+            Some(Projected { rows, keys, .. }) => Part { rows, keys }.first(self.flow.wanted)?,
             None => part,
         };
         self.sorting.run(vec![(part.rows, part.keys)])

@@ -18,7 +18,7 @@ pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
     // Tables of the engine are not available for pieces.
     let is_alone = bound.declared().len() == 1;
     let chain = plan.chain();
-    let is_select = chain.iter().any(|node| matches!(node.operator, Operator::Project { .. }));
+    let is_select = chain.iter().any(|node| matches!(node.operator, Operator::Project(_)));
     is_alone
         && is_select
         && !plan.is_recursive
@@ -74,7 +74,7 @@ fn is_row_by_row(plan: &Plan) -> bool {
         return false;
     };
     plan.commons.is_empty()
-        && matches!(project.operator, Operator::Project { .. })
+        && matches!(project.operator, Operator::Project(_))
         && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_) | Operator::Window(_)))
         && is_by_event(from)
 }
