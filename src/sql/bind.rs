@@ -111,10 +111,10 @@ impl Bound {
 
     /// Says of a query that its columns are those of a known one.
     pub fn has_shape_of(&self, query: &Query, known: &Query) {
-        let shapes = &self.binder.shapes;
-        if let (Ok(columns), Err(_)) = (shapes.of(known), shapes.of(query)) {
-            shapes.add(query.clone(), columns);
-        }
+        let mut all = self.binder.subqueries.borrow_mut();
+        let columns = all.iter().find(|(bound, _)| bound == known).map(|(_, columns)| columns.clone());
+        let is_bound = all.iter().any(|(bound, _)| bound == query);
+        all.extend(columns.filter(|_| !is_bound).map(|columns| (query.clone(), columns)));
     }
 
     pub fn tree(&self) -> &Query {
