@@ -532,6 +532,7 @@ fn what_compares_events_with_others_is_not_refused() {
         "SELECT eventid, avg(length(eventname)) OVER (ORDER BY eventtime, eventid) AS w FROM events",
         "SELECT awsregion, max(eventid) OVER (PARTITION BY awsregion ORDER BY eventtime) AS w FROM events",
         "SELECT eventname, errorcode, count(*) FROM events GROUP BY ROLLUP (eventname, errorcode)",
+        "SELECT count(*), max(eventname) FROM (SELECT eventname FROM events UNION (SELECT errorcode FROM events UNION ALL SELECT awsregion FROM events)) AS t",
         "SELECT eventid, count(*) OVER () AS total, max(eventtime) OVER () AS last FROM events WHERE errorcode IS NULL",
         "SELECT awsregion, approx_percentile(length(requestparameters), 0.5), max_by(eventid, eventtime) FROM events GROUP BY 1",
         "WITH g AS (SELECT eventname, count(*) AS n FROM events GROUP BY 1), t AS (SELECT count(*) AS total FROM events) SELECT eventname, n * 100 / total FROM g CROSS JOIN t",

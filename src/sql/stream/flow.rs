@@ -333,7 +333,9 @@ impl Flow {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => {
-                Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() })
+                let rows = select::rows(like, select, by)?;
+                let of = rows.height;
+                Ok(Part { rows: reduce::tightened(partial.of_rows(like, rows)?, of)?, keys: Vec::new() })
             }
             Reduction::Rows { .. } => {
                 let Projected { rows, keys, .. } = select::listed(like, select, by)?;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Distinct, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, Visit, WindowType,
+    SetOperator, SetQuantifier, TableAlias, TableFactor, Visit, WindowType,
 };
 use sqlparser::tokenizer::{Location, Span};
 
@@ -248,7 +248,7 @@ impl Finder<'_> {
     fn inside(&mut self, query: &mut Query) {
         match &mut *query.body {
             SetExpr::Select(select) => self.select(select),
-            body => self.side(body),
+            body => self.side(body, false),
         }
     }
 
@@ -262,14 +262,16 @@ impl Finder<'_> {
         let _ = visit_mut(&mut select.having, self);
     }
 
-    /// A side of UNION, INTERSECT or EXCEPT.
-    fn side(&mut self, body: &mut SetExpr) {
+    /// A side of UNION, INTERSECT or EXCEPT. `is_set`: rows that are equal make no difference.
+    fn side(&mut self, body: &mut SetExpr, is_set: bool) {
         match body {
-            SetExpr::SetOperation { left, right, .. } => {
-                self.side(left);
-                self.side(right);
+            SetExpr::SetOperation { left, right, op, set_quantifier } => {
+                let is_all = matches!(set_quantifier, SetQuantifier::All);
+                let is_set = !is_all || is_set && *op == SetOperator::Union;
+                self.side(left, is_set);
+                self.side(right, is_set);
             }
-            SetExpr::Query(query) => match self.stage(query).and_then(|name| all_rows(&name)) {
+            SetExpr::Query(query) => match self.side_alone((**query).clone(), is_set) {
                 Some(all) => **query = all,
                 None => self.inside(query),
             },
@@ -277,13 +279,21 @@ impl Finder<'_> {
                 let alone = dialect::parse("SELECT 1").ok();
                 let alone =
                     alone.map(|like| Query { body: Box::new(SetExpr::Select(select.clone())), ..like });
-                match alone.and_then(|query| self.stage(&query)).and_then(|name| all_rows(&name)) {
+                match alone.and_then(|alone| self.side_alone(alone, is_set)) {
                     Some(all) => *body = SetExpr::Query(Box::new(all)),
                     None => self.select(select),
                 }
             }
             _ => {}
         }
+    }
+
+    /// All rows of the table that a side becomes.
+    fn side_alone(&mut self, mut query: Query, is_set: bool) -> Option<Query> {
+        if is_set {
+            distinct(&mut query);
+        }
+        all_rows(&self.stage(&query)?)
     }
 
     fn factor(&mut self, factor: &mut TableFactor) {
@@ -331,7 +341,7 @@ impl VisitorMut for Finder<'_> {
     }
 }
 
-/// Rows that are equal make no difference where a value is searched among them.
+/// Leaves out rows that are equal to others, where these make no difference.
 fn distinct(query: &mut Query) {
     if names::is_body_alone(query)
         && let SetExpr::Select(select) = &mut *query.body
