@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::sql::catalog::{Catalog, Counted};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::memory::{Limits, too_much};
+use crate::sql::memory::{self, Limits, too_much};
 use crate::sql::panics;
 use crate::sql::query::Query;
 use crate::sql::stream::flow;
@@ -286,6 +286,9 @@ impl<'q> Gathering<'q> {
         if let Some(flow) = self.flow {
             return self.flowed(flow, collectors);
         }
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(Gathered::GivenUp);
+        }
         let mut collectors = collectors;
         collectors.iter_mut().for_each(Collector::flush);
         let is_aside = self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
@@ -493,7 +496,7 @@ impl Collector<'_> {
     }
 
     fn add(&mut self, kept: Rows) {
-        let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
+        let bytes = kept.columns.iter().map(|(_, column)| memory::stored_bytes(column)).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let can_go = self.shared.disk_rows.is_some();
         let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PARTS.1 * KEPT_PARTS.0;
@@ -535,6 +538,39 @@ impl Collector<'_> {
     fn stop(&mut self, failure: SqlError) {
         self.failure = Some(failure);
         self.shared.full.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Collector<'_> {
+    /// Takes the rows of the next file of a lake: first the columns of the conditions, and the others of the rows
+    /// that meet them.
+    fn rows_of_portions(
+        &mut self,
+        lake: &LakeFeed,
+        flow: &Flow,
+        (sources, filter): (Option<&[&str]>, &Filter),
+    ) -> bool {
+        lake.next_portions(flow.visit(), &mut |portion| {
+            let read = panics::caught(|| Ok(flow::rows(flow, portion, (sources, filter))));
+            let kept = match read.map_err(flow::Stop::from).and_then(|rows| rows) {
+                Ok((taken, rows)) => {
+                    self.taken += taken;
+                    self.shared.query.ranked(rows)
+                }
+                Err(flow::Stop::Damaged(error)) => return Err(error),
+                Err(flow::Stop::Refused(error)) => Err(error),
+                Err(flow::Stop::GivenUp) => {
+                    self.shared.give_up();
+                    return Ok(());
+                }
+            };
+            match kept {
+                Ok(kept) if kept.height == 0 => {}
+                Ok(kept) => self.add(kept),
+                Err(failure) => self.stop(failure),
+            }
+            Ok(())
+        })
     }
 }
 
@@ -602,6 +638,9 @@ impl pipeline::Collector for Collector<'_> {
                 self.stop(failure);
             }
             return Some(more);
+        }
+        if let Some(flow) = self.shared.flow_of_rows.filter(|flow| flow.events_tables().is_some()) {
+            return Some(self.rows_of_portions(lake, flow, (sources, filter)));
         }
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {

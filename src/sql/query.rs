@@ -296,10 +296,14 @@ impl Query {
 
     /// The same for events without duplicates: if the query numbers events, only the first ones may be kept.
     pub(in crate::sql) fn keep_distinct(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
-        let kept = self.keep(rows)?;
+        self.ranked(self.keep(rows)?)
+    }
+
+    /// If the query numbers events, only the first of these.
+    pub(in crate::sql) fn ranked(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         match self.flow.as_ref().and_then(Flow::ranked) {
-            Some(ranked) => panics::caught(|| ranked.keep(kept, self.now)),
-            None => Ok(kept),
+            Some(ranked) => panics::caught(|| ranked.keep(rows, self.now)),
+            None => Ok(rows),
         }
     }
 

@@ -61,6 +61,7 @@ use frontier::{Frontier, Leading};
 pub(in crate::sql) use part::{Part, Stop};
 use partial::Partial;
 use ranked::Ranked;
+pub(in crate::sql) use read::rows;
 use sequence::Sequence;
 
 /// Number of rows that a worker collects before it reduces them.
@@ -562,6 +563,14 @@ pub(in crate::sql) fn in_order_of_events(events: Relation) -> Result<Relation> {
         Some(order) => events.take(&order),
         None => Ok(events),
     }
+}
+
+/// Events with their positions, which are added as hidden columns, and the order of these; `None`: they are in
+/// it.
+pub(in crate::sql) fn with_order(events: Relation) -> Result<(Relation, Option<Vec<Option<u32>>>)> {
+    let (object, record) = place_of(&events)?;
+    let order = place::order(&object, &record, events.height)?;
+    Ok((with_places(events)?, order))
 }
 
 /// Events sorted by their positions, which are added as hidden columns.
