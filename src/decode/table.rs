@@ -271,7 +271,7 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
                     export whole records"
             .to_owned());
     }
-    let made = Made { rows, known, whole, next: first, out: Vec::new(), at: 0 };
+    let made = Made { rows, columns: names.len(), known, whole, next: first, out: Vec::new(), at: 0 };
     Ok(Table { records: Box::new(made), lossy: whole.is_none() })
 }
 
@@ -294,6 +294,8 @@ fn reason(error: &csv::Error) -> String {
 /// A reader of JSON lines, which are made from rows on demand.
 struct Made<R> {
     rows: Reader<R>,
+    /// Number of columns in the heading.
+    columns: usize,
     known: Vec<Known>,
     whole: Option<usize>,
     next: Option<ByteRecord>,
@@ -323,7 +325,12 @@ impl<R: Read> Made<R> {
 
     fn write(&mut self, row: &ByteRecord) {
         let Some(whole) = self.whole else {
-            if !row.is_empty() {
+            if row.iter().skip(self.columns).any(|cell| !cell.trim_ascii().is_empty()) {
+                // Somewhere a delimiter is not in quotes, and what follows stands under other names. This is no
+                // record, and is told as that.
+                let told = format!("{} cells under {} columns\n", row.len(), self.columns);
+                self.out.extend_from_slice(told.as_bytes());
+            } else if !row.is_empty() {
                 write_record(&mut self.out, &self.known, |at| {
                     let column = self.known.get(at).and_then(|known| row.get(known.column));
                     Cow::Borrowed(column.unwrap_or_default())
