@@ -39,6 +39,14 @@ pub enum Visit {
     NewestFirst,
 }
 
+/// What is known of the objects that filled a lake.
+struct Objects {
+    coverage: Coverage,
+    /// Number of records in them that could be decoded.
+    understood: u64,
+    damaged: Vec<Damage>,
+}
+
 /// A lake that is read once.
 pub struct LakeFeed {
     disk: Arc<dyn Disk>,
@@ -51,6 +59,8 @@ pub struct LakeFeed {
     /// The order of the files for reading by portions, determined when that begins.
     order: OnceLock<Vec<usize>>,
     stopped: AtomicBool,
+    /// What is known of the objects that filled the lake, read by the first worker while others read files.
+    objects: OnceLock<Objects>,
     /// Whether the snapshots were returned.
     told: AtomicBool,
     failed: Mutex<Vec<ReadFailure>>,
@@ -90,6 +100,7 @@ impl LakeFeed {
             next: AtomicUsize::new(0),
             order: OnceLock::new(),
             stopped: AtomicBool::new(false),
+            objects: OnceLock::new(),
             told: AtomicBool::new(false),
             failed: Mutex::new(failed),
             _reading: reading,
@@ -101,6 +112,14 @@ impl LakeFeed {
     }
 
     fn take_number(&self) -> Option<usize> {
+        let number = self.take_next()?;
+        if number == 0 {
+            self.objects();
+        }
+        Some(number)
+    }
+
+    fn take_next(&self) -> Option<usize> {
         (!self.stopped.load(Ordering::Relaxed)).then(|| self.next.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -230,6 +249,21 @@ impl LakeFeed {
         if let Err(error) = { read }() {
             self.fail(file, &error);
         }
+    }
+
+    /// What is known of the objects that filled the lake.
+    fn objects(&self) -> &Objects {
+        self.objects.get_or_init(|| {
+            let (mut coverage, mut understood) = (Coverage::default(), 0);
+            let selection = Selection::new(&self.filter);
+            let damaged = objects::for_each_object(&*self.disk, &self.manifest, |object| {
+                understood += object.records.saturating_sub(object.failed_total);
+                if selection.admits(&KeyPosition::of(&object.object)) {
+                    add(&mut coverage, object);
+                }
+            });
+            Objects { coverage, understood, damaged }
+        })
     }
 
     /// A warning that events of different runs with the same id were not compared.
@@ -365,24 +399,17 @@ impl RecordSource for LakeFeed {
     }
 
     fn coverage(&self) -> Coverage {
-        let mut coverage = Coverage::default();
-        let selection = Selection::new(&self.filter);
-        let mut understood = 0;
-        let damaged = objects::for_each_object(&*self.disk, &self.manifest, |object| {
-            understood += object.records.saturating_sub(object.failed_total);
-            if selection.admits(&KeyPosition::of(&object.object)) {
-                add(&mut coverage, object);
-            }
-        });
+        let Objects { coverage, understood, damaged } = self.objects();
+        let mut coverage = coverage.clone();
         let rows: u64 = self.manifest.files.iter().map(|file| file.rows).sum();
         // If the lake keeps all services, each record that was read and is not a row was a duplicate, however
         // often its object was read.
         let all = self.manifest.select.is_empty();
         coverage.records_duplicate =
-            if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
+            if all { u64::saturating_sub(*understood, rows) } else { self.manifest.records_duplicate };
         coverage.events_sharing_an_id = self.manifest.events_sharing_an_id;
         coverage.objects_left_out = self.manifest.objects_left_out;
-        let own = damaged.into_iter().map(failure);
+        let own = damaged.iter().cloned().map(failure);
         for failure in self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().chain(own) {
             coverage.objects_listed += 1;
             coverage.objects_failed += 1;

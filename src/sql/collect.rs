@@ -11,6 +11,7 @@ mod disk_rows;
 mod refused;
 mod sequence;
 mod shares;
+mod stages;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,11 +19,12 @@ use std::sync::{Arc, Mutex};
 
 use crate::sql::catalog::{Catalog, Counted};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::memory::{Limits, too_much};
+use crate::sql::memory::{self, Limits, too_much};
 use crate::sql::panics;
 use crate::sql::query::Query;
 use crate::sql::stream::flow;
 use crate::sql::stream::flow::export::{Export, Survey};
+use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::flow::{Flow, Flowed, Worker};
 use crate::sql::stream::ordered::Ordered;
 use crate::sql::stream::preaggregation::PreAggregation;
@@ -144,6 +146,10 @@ impl Catalog {
             }
             Gathered::Flowed(Worked(Flowed::Rows(rows))) => {
                 self.flowed = Some(rows);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Whole(rows))) => {
+                self.answer = Some(rows);
                 Ok(())
             }
             Gathered::Flowed(Worked(Flowed::Ordered(_)))
@@ -280,6 +286,9 @@ impl<'q> Gathering<'q> {
         if let Some(flow) = self.flow {
             return self.flowed(flow, collectors);
         }
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(Gathered::GivenUp);
+        }
         let mut collectors = collectors;
         collectors.iter_mut().for_each(Collector::flush);
         let is_aside = self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
@@ -344,24 +353,36 @@ impl<'q> Gathering<'q> {
 
     /// The result for rows that do not fit into memory.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
-        let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
-        if let Some(sequence) = flow.sequence() {
-            return self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?);
-        }
-        let flowed = match flow.events_tables() {
-            Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
-            None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
+        let stages = self.query.stages();
+        let in_stages = || match stages {
+            Some(stages) => self.of_stages_on_disk(stages, stored),
+            None => Err(too_much(self.memory_bytes_max)),
         };
-        self.flowed_as(flowed)
+        let whole = || match self.flow_of_rows {
+            Some(flow) => self.of_flow_on_disk(flow, stored).and_then(|flowed| self.flowed_as(flowed)),
+            None => Err(too_much(self.memory_bytes_max)),
+        };
+        // What is too large in one way may not be so in the other.
+        let first = if stages.is_some_and(Stages::are_groups) { in_stages() } else { whole() };
+        match first {
+            Err(error) if error.of_memory && stages.is_some() => {
+                let second = if stages.is_some_and(Stages::are_groups) { whole() } else { in_stages() };
+                second.map_err(|second| if second.of_memory { error } else { second })
+            }
+            done => done,
+        }
     }
 
     fn flowed_as(&self, flowed: Flowed) -> Result<Gathered> {
         Ok(match flowed {
-            // A query around this one runs over rows in memory.
-            Flowed::Ordered(ordered) if self.query.has_outer() => {
-                let rows = ordered.whole(&self.flow_room.limits)?.into_rows();
-                Gathered::Flowed(Worked(Flowed::Rows(rows)))
-            }
+            Flowed::Ordered(ordered) if self.query.has_outer() => match self.query.outer_flow() {
+                Some(flow) => self.over_rows_on_disk(flow, &ordered)?,
+                // The query around this one runs over rows in memory.
+                None => {
+                    let rows = ordered.whole(&self.flow_room.limits)?.into_rows();
+                    Gathered::Flowed(Worked(Flowed::Rows(rows)))
+                }
+            },
             Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
             flowed => Gathered::Flowed(Worked(flowed)),
         })
@@ -475,7 +496,7 @@ impl Collector<'_> {
     }
 
     fn add(&mut self, kept: Rows) {
-        let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
+        let bytes = kept.columns.iter().map(|(_, column)| memory::stored_bytes(column)).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let can_go = self.shared.disk_rows.is_some();
         let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PARTS.1 * KEPT_PARTS.0;
@@ -517,6 +538,39 @@ impl Collector<'_> {
     fn stop(&mut self, failure: SqlError) {
         self.failure = Some(failure);
         self.shared.full.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Collector<'_> {
+    /// Takes the rows of the next file of a lake: first the columns of the conditions, and the others of the rows
+    /// that meet them.
+    fn rows_of_portions(
+        &mut self,
+        lake: &LakeFeed,
+        flow: &Flow,
+        (sources, filter): (Option<&[&str]>, &Filter),
+    ) -> bool {
+        lake.next_portions(flow.visit(), &mut |portion| {
+            let read = panics::caught(|| Ok(flow::rows(flow, portion, (sources, filter))));
+            let kept = match read.map_err(flow::Stop::from).and_then(|rows| rows) {
+                Ok((taken, rows)) => {
+                    self.taken += taken;
+                    self.shared.query.ranked(rows)
+                }
+                Err(flow::Stop::Damaged(error)) => return Err(error),
+                Err(flow::Stop::Refused(error)) => Err(error),
+                Err(flow::Stop::GivenUp) => {
+                    self.shared.give_up();
+                    return Ok(());
+                }
+            };
+            match kept {
+                Ok(kept) if kept.height == 0 => {}
+                Ok(kept) => self.add(kept),
+                Err(failure) => self.stop(failure),
+            }
+            Ok(())
+        })
     }
 }
 
@@ -584,6 +638,9 @@ impl pipeline::Collector for Collector<'_> {
                 self.stop(failure);
             }
             return Some(more);
+        }
+        if let Some(flow) = self.shared.flow_of_rows.filter(|flow| flow.events_tables().is_some()) {
+            return Some(self.rows_of_portions(lake, flow, (sources, filter)));
         }
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {

@@ -75,6 +75,16 @@ pub(in crate::sql) fn cell_bytes(column: &Series) -> usize {
     }
 }
 
+/// Bytes of a column as it is stored: texts that several rows have are stored once.
+pub(in crate::sql) fn stored_bytes(column: &Series) -> usize {
+    let Ok(texts) = column.str() else { return column.estimated_size() };
+    let chunks = texts.downcast_iter().map(|chunk| {
+        let stored = chunk.data_buffers().iter().map(|buffer| buffer.len()).sum::<usize>();
+        stored.min(chunk.total_bytes_len()) + 16 * chunk.len()
+    });
+    chunks.sum()
+}
+
 /// Bytes of a column with all its texts.
 pub(in crate::sql) fn held_bytes(column: &Series) -> usize {
     match column.dtype() {

@@ -599,8 +599,10 @@ fn codes_say_what_columns_say() {
         while raw.next_portions(Visit::AsTheyStand, &mut |portion| {
             let expected = expected.next().unwrap();
             let some: Vec<u32> = (0..portion.height() as u32).filter(|row| row % 3 == 1).collect();
-            for rows in [None, Some(&some[..])] {
-                let codes = portion.codes(column, &fields, rows)?.unwrap();
+            for (rows, as_column) in
+                [(None, false), (Some(&some[..]), false), (None, true), (Some(&some[..]), true)]
+            {
+                let codes = portion.codes(column, &fields, rows, as_column)?.unwrap();
                 let found: Vec<Option<String>> =
                     codes.of_row.iter().map(|code| codes.texts.get(*code).map(str::to_owned)).collect();
                 let wanted: Vec<Option<String>> = match rows {
@@ -610,8 +612,8 @@ fn codes_say_what_columns_say() {
                 assert_eq!(found, wanted, "{column} {fields:?}");
             }
             assert!(
-                portion.codes("resources", &[], None)?.is_none()
-                    && portion.codes("useridentity", &[], None)?.is_none()
+                portion.codes("resources", &[], None, false)?.is_none()
+                    && portion.codes("useridentity", &[], None, false)?.is_none()
             );
             Ok(())
         }) {}

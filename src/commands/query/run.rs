@@ -69,6 +69,7 @@ struct Reading {
 
 impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        machine::keep_memory();
         let started = Instant::now();
         let now = values::now();
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;

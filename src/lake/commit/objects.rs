@@ -213,9 +213,10 @@ pub(in crate::lake) fn lines(
     let path = layout::objects(&segment.name);
     let file = open(disk, segment)?;
     let reading = BufReader::with_capacity(1 << 16, Reading { file: &*file, at: 0 });
-    for line in BufReader::new(MultiGzDecoder::new(reading)).lines() {
-        let line = line.map_err(|error| LakeError::io(&path, error))?;
+    let (mut reading, mut line) = (BufReader::new(MultiGzDecoder::new(reading)), String::new());
+    while reading.read_line(&mut line).map_err(|error| LakeError::io(&path, error))? > 0 {
         each(serde_json::from_str(&line).map_err(|error| LakeError::io(&path, error))?)?;
+        line.clear();
     }
     Ok(())
 }

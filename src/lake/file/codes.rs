@@ -30,7 +30,9 @@ impl Codes {
 pub enum Texts {
     /// The distinct texts, concatenated, and the position at which each ends.
     Distinct { all: String, ends: Vec<u32> },
-    /// One text for each row, for columns in which too few texts repeat.
+    /// One text for each row that has one, for columns in which too few texts repeat: concatenated as well.
+    OfRows { all: String, ends: Vec<u32> },
+    /// The same, as a column: the number of a row is its index.
     Plain(StringChunked),
 }
 
@@ -38,7 +40,7 @@ impl Texts {
     /// Number of texts, which is also the number that stands for NULL.
     pub fn len(&self) -> usize {
         match self {
-            Self::Distinct { ends, .. } => ends.len(),
+            Self::Distinct { ends, .. } | Self::OfRows { ends, .. } => ends.len(),
             Self::Plain(texts) => texts.len(),
         }
     }
@@ -51,7 +53,7 @@ impl Texts {
     pub fn get(&self, code: u32) -> Option<&str> {
         let at = code as usize;
         match self {
-            Self::Distinct { all, ends } => {
+            Self::Distinct { all, ends } | Self::OfRows { all, ends } => {
                 let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
                 all.get(start as usize..*ends.get(at)? as usize)
             }
@@ -66,6 +68,11 @@ impl Texts {
             return texts.clone();
         }
         (0..=self.len()).map(|at| u32::try_from(at).ok().and_then(|code| self.get(code))).collect()
+    }
+
+    /// Whether each row has a number of its own.
+    pub fn are_of_rows(&self) -> bool {
+        !matches!(self, Self::Distinct { .. })
     }
 
     /// Whether the texts are sorted and distinct.
@@ -101,48 +108,170 @@ impl Texts {
             ends.push(u32::try_from(all.len()).map_err(|_| damaged())?);
             page = rest;
         }
-        let all = String::from_utf8(all).map_err(|_| damaged())?;
-        if ends.iter().all(|end| all.is_char_boundary(*end as usize)) {
-            Ok(Self::Distinct { all, ends })
-        } else {
-            Err(damaged())
-        }
+        let (all, ends) = whole(all, ends)?;
+        Ok(Self::Distinct { all, ends })
     }
 }
 
-/// Reads the column in `pages`, whose metadata is `chunk`; `None` if some of its texts are not in a
-/// dictionary.
+/// What a column was read as.
+pub(in crate::lake) enum Read {
+    /// These rows.
+    Codes(Codes),
+    /// Nothing: it is to be read as a column.
+    AsColumn,
+}
+
+/// Whether a column has no dictionary.
+pub(in crate::lake) fn is_plain(chunk: &ColumnChunkMetadata) -> bool {
+    chunk.dictionary_page_offset().is_none()
+}
+
+/// Reads these `rows` (`None`: all) of the column in `pages`, whose metadata is `chunk`. If its texts are in
+/// no dictionary and are needed `as_column`, or some are in one and others are not, it is not read.
 pub(in crate::lake) fn codes(
     mut pages: BasicDecompressor,
     chunk: &ColumnChunkMetadata,
     height: usize,
-) -> PolarsResult<Option<Codes>> {
+    rows: Option<&[u32]>,
+    as_column: bool,
+) -> PolarsResult<Read> {
     let descriptor = &chunk.descriptor().descriptor;
     if descriptor.max_rep_level > 0 {
-        return Ok(None);
+        return Ok(Read::AsColumn);
     }
+    let level_max = u32::try_from(descriptor.max_def_level).unwrap_or(0);
     let texts = match pages.read_dict_page()? {
-        Some(page) => Texts::of_page(&page.buffer, page.num_values)?,
-        None => Texts::single(None),
+        Some(page) => Some(Texts::of_page(&page.buffer, page.num_values)?),
+        None => None,
     };
+    let mut plain = (texts.is_none() && !as_column).then(|| PlainTexts::new(rows));
+    let texts = texts.unwrap_or_else(|| Texts::single(None));
     let null = u32::try_from(texts.len()).unwrap_or(u32::MAX);
-    let mut of_row = Vec::new();
+    let (mut of_row, mut read) = (Vec::new(), 0);
     while let Some(page) = pages.next() {
         let page = page?.decompress(&mut pages)?;
-        if page.num_values() > height - of_row.len() {
+        let count = page.num_values();
+        if count > height - read {
             return Err(polars_err!(ComputeError: "a page has too many rows"));
         }
-        let all_in_dictionary =
-            add_page(&page, u32::try_from(descriptor.max_def_level).unwrap_or(0), null, &mut of_row)?;
-        if !all_in_dictionary {
-            return Ok(None);
+        read += count;
+        let done = match &mut plain {
+            Some(plain) => plain.add_page(&page, level_max)?,
+            None => add_page(&page, level_max, null, &mut of_row)?,
+        };
+        if !done {
+            return Ok(Read::AsColumn);
         }
         pages.reuse_page_buffer(page);
     }
-    if of_row.len() == height {
-        Ok(Some(Codes { of_row, texts }))
+    if read != height {
+        return Err(polars_err!(ComputeError: "a column is damaged"));
+    }
+    Ok(Read::Codes(match plain {
+        Some(plain) => plain.codes()?,
+        None => Codes { of_row, texts }.chosen(rows),
+    }))
+}
+
+/// Texts that are in no dictionary, while their pages are read.
+struct PlainTexts<'r> {
+    /// The rows that are still to be read; `None`: all.
+    rows: Option<&'r [u32]>,
+    /// Number of rows before the page.
+    before: usize,
+    all: Vec<u8>,
+    ends: Vec<u32>,
+    /// [`PlainTexts::NULL`] stands for NULL.
+    of_row: Vec<u32>,
+}
+
+impl<'r> PlainTexts<'r> {
+    const NULL: u32 = u32::MAX;
+
+    fn new(rows: Option<&'r [u32]>) -> Self {
+        Self { rows, before: 0, all: Vec::new(), ends: Vec::new(), of_row: Vec::new() }
+    }
+
+    /// Whether a row is to be read; rows are asked for in their order.
+    #[inline]
+    fn takes(&mut self, row: usize) -> bool {
+        let Some(rows) = self.rows else { return true };
+        match rows.split_first() {
+            Some((first, rest)) if *first as usize == row => {
+                self.rows = Some(rest);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// False if the page has numbers of a dictionary.
+    fn add_page(&mut self, page: &DataPage, level_max: u32) -> PolarsResult<bool> {
+        let damaged = || polars_err!(ComputeError: "a page is damaged");
+        let (parts, count) = (split_buffer(page)?, page.num_values());
+        let levels = if level_max == 0 {
+            None
+        } else {
+            let levels = HybridRleDecoder::new(parts.def, bits(level_max), count);
+            match levels.clone().next_chunk()? {
+                Some(HybridRleChunk::Rle(level, run)) if run == count && level == level_max => None,
+                _ => Some(levels.collect()?),
+            }
+        };
+        if levels.as_ref().is_some_and(|levels| levels.len() != count) {
+            return Err(damaged());
+        }
+        let has_texts = levels.as_ref().is_none_or(|levels| levels.contains(&level_max));
+        if has_texts && page.encoding() != Encoding::Plain {
+            return Ok(false);
+        }
+        let mut values = parts.values;
+        if self.rows.is_none() {
+            self.all.reserve(values.len().saturating_sub(4 * count));
+            self.ends.reserve(count);
+            self.of_row.reserve(count);
+        }
+        for at in 0..count {
+            let takes = self.takes(self.before + at);
+            if levels.as_ref().is_some_and(|levels| levels.get(at) != Some(&level_max)) {
+                if takes {
+                    self.of_row.push(Self::NULL);
+                }
+                continue;
+            }
+            let (length, rest) = values.split_first_chunk::<4>().ok_or_else(damaged)?;
+            let (text, rest) =
+                rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
+            values = rest;
+            if takes {
+                self.of_row.push(u32::try_from(self.ends.len()).map_err(|_| damaged())?);
+                self.all.extend_from_slice(text);
+                self.ends.push(u32::try_from(self.all.len()).map_err(|_| damaged())?);
+            }
+        }
+        self.before += count;
+        Ok(true)
+    }
+
+    fn codes(self) -> PolarsResult<Codes> {
+        let Self { all, ends, mut of_row, .. } = self;
+        let null = u32::try_from(ends.len()).unwrap_or(u32::MAX);
+        if ends.len() < of_row.len() {
+            of_row.iter_mut().filter(|code| **code == Self::NULL).for_each(|code| *code = null);
+        }
+        let (all, ends) = whole(all, ends)?;
+        Ok(Codes { of_row, texts: Texts::OfRows { all, ends } })
+    }
+}
+
+/// Checks that each text is one.
+fn whole(all: Vec<u8>, ends: Vec<u32>) -> PolarsResult<(String, Vec<u32>)> {
+    let damaged = || polars_err!(ComputeError: "a text is damaged");
+    let all = String::from_utf8(all).map_err(|_| damaged())?;
+    if all.is_ascii() || ends.iter().all(|end| all.is_char_boundary(*end as usize)) {
+        Ok((all, ends))
     } else {
-        Err(polars_err!(ComputeError: "a column is damaged"))
+        Err(damaged())
     }
 }
 

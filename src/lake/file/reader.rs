@@ -15,7 +15,7 @@ use polars_parquet::read::{
     column_iter_to_arrays, infer_schema, read_metadata,
 };
 
-use super::codes::{self, Codes, Texts};
+use super::codes::{self, Codes, Read, Texts};
 use super::filters;
 use crate::lake::LakeError;
 use crate::lake::checksum::Sum;
@@ -280,13 +280,14 @@ impl Reader {
     }
 
     /// The texts of a column, or of a field inside it, by number, for these rows (`None`: all). `None` if it
-    /// is not a text column, or a list of texts.
+    /// is not a text column, or a list of texts. `as_column`: texts that hardly repeat are needed as a column.
     pub(in crate::lake) fn codes(
         &self,
         group: usize,
         column: &str,
         fields: &[String],
         rows: Option<&[u32]>,
+        as_column: bool,
     ) -> Result<Option<Codes>, LakeError> {
         let read = || {
             let missing = || polars_err!(ColumnNotFound: "{column}");
@@ -304,8 +305,10 @@ impl Reader {
                 return Ok(None);
             }
             let height = self.height(group);
-            if let Some(codes) = codes::codes(self.pages(chunk)?, chunk, height)? {
-                return Ok(Some(codes.chosen(rows)));
+            if !(as_column && codes::is_plain(chunk) && self.has_texts(chunk))
+                && let Read::Codes(codes) = codes::codes(self.pages(chunk)?, chunk, height, rows, as_column)?
+            {
+                return Ok(Some(codes));
             }
             let mask = rows.map(|rows| mask(rows, height));
             let wanted =
@@ -320,6 +323,14 @@ impl Reader {
             }))
         };
         guarded(&self.path, || read().map_err(|error: PolarsError| self.error(error)))
+    }
+
+    /// Whether some values of a text column are not NULL, as far as that is known.
+    fn has_texts(&self, chunk: &ColumnChunkMetadata) -> bool {
+        let Some(Ok(Statistics::Binary(statistics))) = chunk.statistics(&self.metadata.footer_buf) else {
+            return true;
+        };
+        statistics.null_count != i64::try_from(chunk.num_values()).ok()
     }
 
     fn column(&self, group: usize, wanted: &Wanted<'_>, mask: Option<&Bitmap>) -> PolarsResult<Column> {

@@ -64,7 +64,7 @@ impl<'p> Portion<'p> {
     }
 
     /// The texts of a column, or of a field inside it, by number, for these rows (`None`: all). `None` if it
-    /// is not a text column.
+    /// is not a text column. `as_column`: texts that hardly repeat are needed as a column.
     ///
     /// # Errors
     /// The file is damaged, or has no such column.
@@ -73,9 +73,10 @@ impl<'p> Portion<'p> {
         column: &str,
         fields: &[String],
         rows: Option<&[u32]>,
+        as_column: bool,
     ) -> Result<Option<Codes>, LakeError> {
         if !ORIGINS.iter().any(|(name, origin)| *name == column && *origin == Origin::Partition) {
-            return self.reader.codes(self.group, column, fields, rows);
+            return self.reader.codes(self.group, column, fields, rows, as_column);
         }
         let texts = Texts::single(self.file.partition.value(column).as_deref());
         // A single text has the number 0; without a text, 0 is the number of NULL.

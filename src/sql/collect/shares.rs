@@ -58,13 +58,15 @@ impl Gathering<'_> {
         }
         let Some(mut events) = events else { return Ok(None) };
         events.columns.iter_mut().for_each(|column| *column = column.rechunk());
-        let events = placed(events)?;
+        // Only the rows of a share are put in order.
+        let (events, order) = flow::with_order(events)?;
         let (kinds, of_events_table) = kinds(events_tables);
         let count = self.jobs * SHARES_EACH;
         let mut tables = Vec::new();
         for events_table in &kinds {
             let table = events_table.table(events.clone())?;
-            let shares = shares_of(&self.keys(events_table, &table)?, table.height, 0, count)?;
+            let shares =
+                shares_of(&self.keys(events_table, &table)?, table.height, order.as_deref(), 0, count)?;
             tables.push((table, shares));
         }
         let take = |share: usize| {

@@ -1,5 +1,6 @@
 //! `LIKE … ESCAPE`, `ILIKE`, `RLIKE`.
 
+use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
 
 use super::{partition, predicate};
@@ -42,40 +43,78 @@ pub(in crate::sql) fn like(
     if negated { predicate::not(&matches) } else { Ok(matches) }
 }
 
-/// A compiled `LIKE` pattern. The common simple forms need no regular expression.
+/// A part of a `LIKE` pattern.
+enum Piece {
+    Text(String),
+    AnyText,
+    AnyChar,
+}
+
+fn pieces(pattern: &str, escape: Option<char>) -> Result<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        let char = match char {
+            _ if Some(char) == escape => {
+                chars.next().ok_or_else(|| SqlError::new("the pattern ends with its escape character"))?
+            }
+            '%' => {
+                pieces.push(Piece::AnyText);
+                continue;
+            }
+            '_' => {
+                pieces.push(Piece::AnyChar);
+                continue;
+            }
+            other => other,
+        };
+        match pieces.last_mut() {
+            Some(Piece::Text(text)) => text.push(char),
+            _ => pieces.push(Piece::Text(char.to_string())),
+        }
+    }
+    Ok(pieces)
+}
+
+/// A compiled `LIKE` pattern. The common forms need no regular expression.
 enum Matcher {
     Equal(String),
-    Starts(String),
-    Ends(String),
-    Contains(String),
+    /// Texts with any text between them: the first begins the text, and the last ends it.
+    Texts {
+        first: String,
+        between: Vec<Finder<'static>>,
+        last: String,
+    },
     Regex(Regex),
 }
 
 impl Matcher {
     fn new(pattern: &str, escape: Option<char>, any_case: bool) -> Result<Self> {
-        if escape.is_none() && !any_case && !pattern.contains('_') {
-            let inner = pattern.trim_matches('%');
-            if !inner.contains('%') {
-                let inner = inner.to_owned();
-                return Ok(match (pattern.starts_with('%'), pattern.ends_with('%')) {
-                    (true, true) => Self::Contains(inner),
-                    (true, false) => Self::Ends(inner),
-                    (false, true) => Self::Starts(inner),
-                    (false, false) => Self::Equal(inner),
-                });
+        let pieces = pieces(pattern, escape)?;
+        if any_case || pieces.iter().any(|piece| matches!(piece, Piece::AnyChar)) {
+            return Self::regex(&pieces, any_case);
+        }
+        let mut texts = vec![String::new()];
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => texts.last_mut().into_iter().for_each(|last| last.push_str(&text)),
+                Piece::AnyText | Piece::AnyChar => texts.push(String::new()),
             }
         }
+        let last = texts.pop().unwrap_or_default();
+        let mut texts = texts.into_iter();
+        let Some(first) = texts.next() else { return Ok(Self::Equal(last)) };
+        let between = texts.filter(|text| !text.is_empty()).map(|text| Finder::new(&text).into_owned());
+        Ok(Self::Texts { first, between: between.collect(), last })
+    }
+
+    fn regex(pieces: &[Piece], any_case: bool) -> Result<Self> {
         let mut regex = String::from("^");
-        let mut chars = pattern.chars();
-        while let Some(char) = chars.next() {
-            match char {
-                _ if Some(char) == escape => match chars.next() {
-                    Some(escaped) => regex.push_str(&regex::escape(&escaped.to_string())),
-                    None => return Err(SqlError::new("the pattern ends with its escape character")),
-                },
-                '%' => regex.push_str(".*"),
-                '_' => regex.push('.'),
-                other => regex.push_str(&regex::escape(&other.to_string())),
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => regex.push_str(&regex::escape(text)),
+                Piece::AnyText => regex.push_str(".*"),
+                Piece::AnyChar => regex.push('.'),
             }
         }
         regex.push('$');
@@ -90,9 +129,23 @@ impl Matcher {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Equal(wanted) => text == wanted,
-            Self::Starts(wanted) => text.starts_with(wanted.as_str()),
-            Self::Ends(wanted) => text.ends_with(wanted.as_str()),
-            Self::Contains(wanted) => text.contains(wanted.as_str()),
+            Self::Texts { first, between, last } => {
+                // Comparing nothing takes longer than looking for something.
+                let mut rest = text.as_bytes();
+                if !first.is_empty() {
+                    let Some(after) = rest.strip_prefix(first.as_bytes()) else { return false };
+                    rest = after;
+                }
+                if !last.is_empty() {
+                    let Some(before) = rest.strip_suffix(last.as_bytes()) else { return false };
+                    rest = before;
+                }
+                between.iter().all(|finder| {
+                    let after = finder.find(rest).and_then(|at| rest.get(at + finder.needle().len()..));
+                    rest = after.unwrap_or_default();
+                    after.is_some()
+                })
+            }
             Self::Regex(regex) => regex.is_match(text),
         }
     }
@@ -120,4 +173,42 @@ pub(in crate::sql) fn rlike(
     Values::build(Kind::Boolean, scope.height(), values.constant, |row| {
         Ok(texts.get(row).map(|text| regex.is_match(text) != negated))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_matched_as_by_a_regular_expression() {
+        let patterns = [
+            "", "%", "a", "a%", "%a", "%a%", "a%a", "%ab%ab%", "ab%ab", "%%", "a%b%c", "%b%c%", "ü%", "%ü",
+            "a%%b", "aba%aba",
+        ];
+        let texts = [
+            "", "a", "aa", "ab", "abab", "ababab", "a b c", "abc", "bc", "ü", "über", "aüa", "a\nb", "aba",
+            "ababa", "%",
+        ];
+        for pattern in patterns {
+            let (matcher, pieces) =
+                (Matcher::new(pattern, None, false).unwrap(), pieces(pattern, None).unwrap());
+            assert!(!matches!(matcher, Matcher::Regex(_)));
+            let regex = Matcher::regex(&pieces, false).unwrap();
+            for text in texts {
+                assert_eq!(matcher.matches(text), regex.matches(text), "{pattern} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_escaped_character_stands_for_itself() {
+        let matches =
+            |pattern: &str, text: &str| Matcher::new(pattern, Some('#'), false).unwrap().matches(text);
+        assert!(matches("%50#%%", "at 50% of"));
+        assert!(!matches("%50#%%", "at 500 of"));
+        assert!(matches("a#_b", "a_b") && !matches("a#_b", "axb"));
+        assert!(matches("a_#%", "ax%") && !matches("a_#%", "axy"));
+        assert!(matches("##", "#"));
+        assert!(Matcher::new("a#", Some('#'), false).is_err());
+    }
 }

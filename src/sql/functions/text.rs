@@ -140,18 +140,29 @@ fn substr(call: &Call<'_>) -> Result<Values> {
             None => usize::MAX,
         };
         let skip = match start {
-            0 => return Ok(Some(String::new())),
+            0 => return Ok(Some("")),
             start if start > 0 => usize::try_from(start - 1).unwrap_or(usize::MAX),
             start => {
                 let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
                 match text.chars().count().checked_sub(back) {
                     Some(skip) => skip,
-                    None => return Ok(Some(String::new())),
+                    None => return Ok(Some("")),
                 }
             }
         };
-        Ok(Some(text.chars().skip(skip).take(length).collect::<String>()))
+        let rest = text.get(index_of(text, skip)..).unwrap_or_default();
+        Ok(rest.get(..index_of(rest, length)))
     })
+}
+
+/// The index at which so many characters of a text end.
+fn index_of(text: &str, count: usize) -> usize {
+    // All characters of one byte, mostly.
+    match text.as_bytes().get(..count) {
+        None => text.len(),
+        Some(start) if start.is_ascii() => count,
+        Some(_) => text.char_indices().nth(count).map_or(text.len(), |(index, _)| index),
+    }
 }
 
 fn concat(call: &Call<'_>) -> Result<Values> {

@@ -160,12 +160,7 @@ pub(in crate::sql) fn equal_columns(
 
 /// The rows of both sides, with each of these columns once. The first `lefts` columns of `rows` belong to the
 /// left side.
-pub(in crate::sql) fn merged(
-    like: &Scope<'_>,
-    rows: &Relation,
-    lefts: usize,
-    columns: &[String],
-) -> Result<Relation> {
+fn merged(like: &Scope<'_>, rows: &Relation, lefts: usize, columns: &[String]) -> Result<Relation> {
     let is = |at: usize, name: &str| {
         rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name))
     };
@@ -291,28 +286,32 @@ pub(in crate::sql) fn unnest(
     let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];
     let mut ordinals: Vec<Option<i64>> = Vec::new();
     let mut starts = vec![0_u32; arrays.len()];
+    let mut of_row = vec![0_u32; arrays.len()];
     for row in 0..left.height {
-        let lengths: Vec<u32> = arrays
-            .iter()
-            .map(|(_, lengths)| lengths.get(row).copied().flatten().unwrap_or(0) as u32)
-            .collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let count = if longest == 0 && keep { 1 } else { longest };
-        for at in 0..count {
-            rows.push(u32::try_from(row).ok());
-            ordinals.push((longest > 0).then_some(i64::from(at) + 1));
-            for ((place, start), length) in places.iter_mut().zip(&starts).zip(&lengths) {
-                place.push((at < *length).then_some(start + at));
-            }
+        for (slot, (_, lengths)) in of_row.iter_mut().zip(&arrays) {
+            *slot = lengths.get(row).copied().flatten().unwrap_or(0) as u32;
         }
-        starts.iter_mut().zip(lengths).for_each(|(start, length)| *start += length);
+        let longest = of_row.iter().copied().max().unwrap_or(0);
+        let count = if longest == 0 && keep { 1 } else { longest };
+        rows.extend(std::iter::repeat_n(u32::try_from(row).ok(), count as usize));
+        if *with_ordinality {
+            ordinals.extend((0..count).map(|at| (longest > 0).then_some(i64::from(at) + 1)));
+        }
+        for ((place, start), length) in places.iter_mut().zip(&mut starts).zip(&of_row) {
+            place.extend((0..count).map(|at| (at < *length).then_some(*start + at)));
+            *start += length;
+        }
     }
     let alias_names = alias.as_ref().map(column_names).unwrap_or_default();
     let given = alias_names.len().saturating_sub(usize::from(*with_ordinality));
     let mut right = Relation { height: rows.len(), ..Relation::default() };
     for (at, ((elements, _), places)) in arrays.iter().zip(&places).enumerate() {
         let whole = given == arrays.len() && given > 0;
-        for (name, values) in columns_of(&elements.take(places)?, whole, at)? {
+        // Of a single array, all elements are taken in their order, mostly.
+        let is_whole = elements.data.len() == places.len()
+            && places.iter().zip(0..).all(|(place, at)| *place == Some(at));
+        let elements = if is_whole { elements.clone() } else { elements.take(places)? };
+        for (name, values) in columns_of(&elements, whole, at)? {
             right.push(Field::new(name, values.kind), values.data);
         }
     }

@@ -4,6 +4,8 @@
 //! Pairs are made and evaluated in blocks. If it only matters whether a row has a match (`EXISTS`, `IN`, semi
 //! joins), pairs are not kept, and no more pairs are made for a row that has one.
 
+mod numbers;
+
 use std::collections::BTreeSet;
 
 use polars::prelude::Series;
@@ -18,6 +20,7 @@ use crate::sql::types::compare::key_column;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
 use crate::sql::types::{columns, compare};
+use numbers::{NONE, Numbers};
 
 /// Number of pairs in a block.
 const BLOCK_PAIRS: usize = 1 << 17;
@@ -42,8 +45,8 @@ enum Candidates {
     All(u32),
     /// Those with the same keys.
     Equal {
-        /// For each row of the left side, its group; `None` if a key is NULL.
-        groups: Vec<Option<u32>>,
+        /// For each row of the left side, its group; [`NONE`] if a key is NULL, or there is no candidate.
+        groups: Vec<u32>,
         /// Where the rows of each group begin in `rows`, followed by the end of the last group.
         starts: Vec<u32>,
         rows: Vec<u32>,
@@ -56,11 +59,11 @@ impl Candidates {
             return Ok(Self::All(u32::try_from(right).map_err(|_| SqlError::new("too many rows"))?));
         }
         like.session.limits().fits_rows(left + right, keys.len() * 16)?;
-        let Matched { groups, count, null } = Matched::of(keys, left, right)?;
-        let of = |row: usize| groups.get(row).copied().filter(|_| null.get(row) == Some(&false));
+        let Numbers { left: groups, right: of_right, count } = numbers(keys, left, right)?;
         let mut starts = vec![0_u32; count + 1];
-        for group in (left..left + right).filter_map(of) {
-            if let Some(slot) = starts.get_mut(group as usize + 1) {
+        // The slot of NONE is beyond all.
+        for group in &of_right {
+            if let Some(slot) = starts.get_mut((*group as usize).saturating_add(1)) {
                 *slot += 1;
             }
         }
@@ -71,15 +74,15 @@ impl Candidates {
         });
         let mut next = starts.clone();
         let mut rows = vec![0_u32; sum as usize];
-        for (row, group) in (0_u32..).zip((left..left + right).map(of)) {
-            if let Some(slot) = group.and_then(|group| next.get_mut(group as usize)) {
+        for (row, group) in (0_u32..).zip(&of_right) {
+            if let Some(slot) = next.get_mut(*group as usize).filter(|_| *group != NONE) {
                 if let Some(place) = rows.get_mut(*slot as usize) {
                     *place = row;
                 }
                 *slot += 1;
             }
         }
-        Ok(Self::Equal { groups: (0..left).map(of).collect(), starts, rows })
+        Ok(Self::Equal { groups, starts, rows })
     }
 
     /// Number of candidates for a row of the left side.
@@ -92,7 +95,7 @@ impl Candidates {
 
     fn rows(&self, row: usize) -> &[u32] {
         let Self::Equal { groups, starts, rows } = self else { return &[] };
-        let range = groups.get(row).copied().flatten().and_then(|group| {
+        let range = groups.get(row).copied().filter(|group| *group != NONE).and_then(|group| {
             let at = |group: u32| starts.get(group as usize).map(|start| *start as usize);
             rows.get(at(group)?..at(group + 1)?)
         });
@@ -108,6 +111,18 @@ impl Candidates {
         }
         pairs.left.extend(std::iter::repeat_n(row, pairs.right.len() - before));
     }
+}
+
+fn numbers(keys: &[(Values, Values)], left: usize, right: usize) -> Result<Numbers> {
+    let columns = |(a, b): &(Values, Values)| Ok((key_column(a, left)?, key_column(b, right)?));
+    let columns = keys.iter().map(columns).collect::<Result<Vec<_>>>()?;
+    if let Some(numbers) = Numbers::of(&columns) {
+        return Ok(numbers);
+    }
+    let Matched { groups, count, null } = Matched::of(keys, left, right)?;
+    let mut all = groups.into_iter().zip(null).map(|(group, null)| if null { NONE } else { group });
+    let of_left = all.by_ref().take(left).collect();
+    Ok(Numbers { left: of_left, right: all.collect(), count })
 }
 
 /// The rows of both sides, the right ones after the left ones, numbered so that equal keys have equal

@@ -98,6 +98,13 @@ impl<'q> PreAggregation<'q> {
         if !self.room.exchange(before, self.bytes) {
             return Ok(());
         }
+        // Groups that are there several times, until they are put together.
+        self.groups.settle(self.plan, true, |_, _| {});
+        self.groups.settle_values(true);
+        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
+        if !self.room.exchange(before, self.bytes) {
+            return Ok(());
+        }
         if !self.room.aside.is_possible() {
             return Err(Stop::GivenUp);
         }

@@ -55,7 +55,7 @@ impl Survey {
         if rows.is_empty() {
             return Ok(taken);
         }
-        let codes = portion.codes("object", &[], Some(&rows))?.ok_or(Stop::GivenUp)?;
+        let codes = portion.codes("object", &[], Some(&rows), false)?.ok_or(Stop::GivenUp)?;
         let (mut names, mut numbers): (Vec<String>, HashMap<u32, u32, RandomState>) =
             (Vec::new(), HashMap::default());
         let mut by_name: HashMap<String, u32, RandomState> = HashMap::default();

@@ -266,6 +266,26 @@ pub(super) fn left(
     Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
 }
 
+/// The rows of a row group that are of `sources`, within the times of `filter`, and may meet the query's
+/// conditions; and the number of rows before that.
+pub(in crate::sql) fn rows(
+    flow: &Flow,
+    portion: &Portion<'_>,
+    admitted: Admitted<'_>,
+) -> std::result::Result<(u64, Rows), Stop> {
+    let Left { taken, keep, mut rows } = Left::of(flow, portion, admitted, &Frontier::default())?;
+    let mut rest = all_columns(flow);
+    rest.retain(|column| !rows.columns.iter().any(|(known, _)| *known == column.name));
+    let is_cut = keep.contains(&false);
+    if is_cut {
+        rows.retain(&keep).map_err(SqlError::from)?;
+    }
+    if rows.height > 0 {
+        rows.columns.extend(portion.rows(&rest, is_cut.then_some(keep.as_slice()))?.columns);
+    }
+    Ok((taken, rows))
+}
+
 /// Calls `give` with the events of a row group that are of `sources`, within the times of `filter`, and may
 /// meet the query's conditions, sorted by their positions if the query returns rows. Returns the number of
 /// events before the conditions were applied. If the events need more than `slice_bytes`, `give` is called

@@ -90,11 +90,13 @@ impl Aside {
     /// Puts all groups of a worker aside; or, where there are distinct values, these, as their groups are
     /// told by their numbers.
     pub fn put_all(&self, worker: &mut Groups, plan: &Plan) -> Result<()> {
+        worker.settle(plan, true, |_, _| {});
+        worker.settle_values(true);
         if worker.distinct.iter().all(Option::is_none) {
             let numbers = self.numbers(&worker.objects);
             for (at, part) in std::mem::replace(&mut worker.parts, no_groups(plan)).iter().enumerate() {
                 if part.keys.len() > 0 {
-                    let block = self.put(&rows_of(part, &numbers))?;
+                    let block = self.put(&rows_of(part, &numbers)?)?;
                     let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(list) = blocks.groups.get_mut(at) {
                         list.push(block);
@@ -106,7 +108,8 @@ impl Aside {
         for (aggregate, sets) in worker.distinct.iter_mut().enumerate() {
             let Some(sets) = sets.as_mut().map(|sets| std::mem::replace(sets, no_values())) else { continue };
             for (at, set) in sets.iter().enumerate().filter(|(_, set)| set.len() > 0) {
-                let block = ValueBlock { aggregate, worker: worker.worker, block: self.put(&texts_of(set))? };
+                let block =
+                    ValueBlock { aggregate, worker: worker.worker, block: self.put(&texts_of(set)?)? };
                 let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(list) = blocks.values.get_mut(at) {
                     list.push(block);
@@ -142,7 +145,7 @@ impl Aside {
         }
     }
 
-    /// Adds the groups of a block to those of its part, whose places are by the `ranks` of objects.
+    /// Adds the groups of a block to those of its part, whose places are by the `ranks` of objects, unsettled.
     pub fn add_groups(
         &self,
         block: &Block,
@@ -155,21 +158,19 @@ impl Aside {
         let [keys, places, held @ ..] = rows.columns.as_slice() else {
             return Err(SqlError::new("a column is missing"));
         };
-        let mut groups = Vec::with_capacity(rows.height);
         for (keys, place) in keys.str()?.iter().zip(places.i64()?.iter()) {
             let keys = keys.unwrap_or_default();
-            let place = ranked(place.unwrap_or_default() as u64, ranks);
-            groups.push(part.at(hash(keys), keys, place, |a, b| a < b));
+            part.keys.add(hash(keys), "", keys);
+            part.places.push(ranked(place.unwrap_or_default() as u64, ranks));
         }
-        for ((column, aggregate), into) in held.iter().zip(&plan.aggregates).zip(&mut part.held) {
+        for (column, into) in held.iter().zip(&mut part.held) {
             match into {
                 Held::Counts(_) => {
-                    let counts = groups.iter().zip(column.i64()?.iter());
-                    counts.for_each(|(group, count)| into.count(*group, count.unwrap_or_default()));
+                    column.i64()?.iter().for_each(|count| into.push_count(count.unwrap_or_default()));
                 }
                 Held::Best { .. } => {
-                    for (group, mut cell) in groups.iter().zip(column.str()?.iter().flatten()) {
-                        into.improve(*group, aggregate.what, Cell::read(&mut cell));
+                    for cell in column.str()?.iter() {
+                        into.push_cell(Cell::read(&mut cell.unwrap_or_default()).keep());
                     }
                 }
             }
@@ -206,16 +207,16 @@ fn fields_of(plan: &Plan) -> Vec<Field> {
     [Kind::Varchar, Kind::Bigint].into_iter().chain(held).map(|kind| Field::new("", kind)).collect()
 }
 
-fn texts_of(set: &TextSet) -> Relation {
+fn texts_of(set: &TextSet) -> Result<Relation> {
     let mut rows = Relation { height: set.len(), ..Relation::default() };
-    let texts = set.iter().map(|(_, text)| Some(text)).collect();
+    let texts = set.texts()?.iter().map(Some).collect();
     rows.push(Field::new("", Kind::Varchar), <&str as Column>::column(texts));
-    rows
+    Ok(rows)
 }
 
 /// The groups of a part; `numbers` are those of the objects among all.
-fn rows_of(part: &Part, numbers: &[u64]) -> Relation {
-    let mut rows = texts_of(&part.keys);
+fn rows_of(part: &Part, numbers: &[u64]) -> Result<Relation> {
+    let mut rows = texts_of(&part.keys)?;
     let places = part.places.iter().map(|place| i64::try_from(ranked(*place, numbers)).ok()).collect();
     rows.push(Field::new("", Kind::Bigint), i64::column(places));
     for held in &part.held {
@@ -236,7 +237,7 @@ fn rows_of(part: &Part, numbers: &[u64]) -> Relation {
             }
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// The group that a distinct value says it is of.

@@ -5,9 +5,13 @@ use crate::sql::types::values::{Cell as Column, Texts, Truths, Values, Wholes};
 use crate::tables::Kind;
 use polars::prelude::{DataType, Series};
 
+/// Stands before a text that is the last of several cells.
+pub(super) const LAST_TEXT: &str = "l";
+
 /// A value: `Cell<&str>` while it is looked at, `Cell<Box<str>>` when it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Cell<T> {
+    #[default]
     Null,
     Truth(bool),
     Whole(i64),
@@ -102,7 +106,7 @@ impl Cell<&str> {
                 write_number(whole as u64, DIGITS, out);
             }
             Self::Text(text) if is_last => {
-                out.push('l');
+                out.push_str(LAST_TEXT);
                 out.push_str(text);
             }
             Self::Text(text) => {

@@ -3,13 +3,13 @@
 //! Groups are divided by their hashes, the same way in all workers: the parts of all workers are put together
 //! side by side, and go to disk one by one.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
-use super::cell::{Cell, Kept, write_number};
+use super::cell::{Cell, Kept, LAST_TEXT, write_number};
 use super::plan::{Plan, What};
 use super::text_set::TextSet;
 use crate::sql::types::place::RECORD_BITS;
@@ -28,12 +28,32 @@ pub(super) fn part_of(hash: u64) -> usize {
     (hash >> PART_SHIFT) as usize % PARTS
 }
 
+/// The hash of keys, or of a value, that are written as one text. That of a single text is the hash of this
+/// alone: then it need not be written to be hashed.
+#[inline]
+pub(super) fn hash_of(hasher: &RandomState, written: &str) -> u64 {
+    hash_of_text(hasher, written.strip_prefix(LAST_TEXT).unwrap_or(written))
+}
+
+#[inline]
+fn hash_of_text(hasher: &RandomState, text: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(text.as_bytes());
+    state.finish()
+}
+
+/// The hash of a value of a group, from that of the value; and back.
+#[inline]
+pub(super) fn in_group(hash: u64, group: Group) -> u64 {
+    hash ^ group.as_number().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The state of an aggregate, by group.
 #[derive(Debug)]
 pub(super) enum Held {
     /// Distinct values are counted at last: until then, there are none.
     Counts(Vec<i64>),
-    /// `text_bytes`: of all texts that have been the best ones.
+    /// `text_bytes`: of all texts in them.
     Best { cells: Vec<Kept>, text_bytes: usize },
 }
 
@@ -45,15 +65,24 @@ impl Held {
         }
     }
 
+    /// Adds a group, of which there are so many rows.
     #[inline]
-    fn push(&mut self) {
-        match self {
-            Self::Counts(counts) => counts.push(0),
-            Self::Best { cells, .. } => cells.push(Cell::Null),
+    pub fn push_count(&mut self, count: i64) {
+        if let Self::Counts(counts) = self {
+            counts.push(count);
         }
     }
 
+    /// Adds a group, of which this is the best value so far.
     #[inline]
+    pub fn push_cell(&mut self, cell: Kept) {
+        if let Self::Best { cells, text_bytes } = self {
+            *text_bytes += text_bytes_of(&cell);
+            cells.push(cell);
+        }
+    }
+
+    /// Adds to the count of a group.
     pub fn count(&mut self, group: u32, more: i64) {
         if let Self::Counts(counts) = self
             && let Some(count) = counts.get_mut(group as usize)
@@ -62,17 +91,37 @@ impl Held {
         }
     }
 
-    /// Takes a value if it is better than the one so far.
-    pub fn improve(&mut self, group: u32, what: What, cell: Cell<&str>) {
-        let Self::Best { cells, text_bytes } = self else { return };
-        let Some(known) = cells.get_mut(group as usize).filter(|_| cell != Cell::Null) else { return };
-        let is_better = match what {
-            What::Least => cell < known.seen(),
-            _ => cell > known.seen(),
-        };
-        if *known == Cell::Null || is_better {
-            *text_bytes += if let Cell::Text(text) = cell { text.len() } else { 0 };
-            *known = cell.keep();
+    /// Adds all groups of another one.
+    fn append(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Counts(counts), Self::Counts(more)) => counts.extend(more),
+            (Self::Best { cells, text_bytes }, Self::Best { cells: more, text_bytes: more_bytes }) => {
+                cells.extend(more);
+                *text_bytes += more_bytes;
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the groups from the `first`-th on, which have got these numbers, together with those that have
+    /// them already.
+    fn settle(&mut self, what: What, first: usize, numbers: &[u32]) {
+        match self {
+            Self::Counts(counts) => settled(counts, first, numbers, |count, more| *count += more),
+            Self::Best { cells, text_bytes } => {
+                settled(cells, first, numbers, |known, cell| {
+                    let is_better = match what {
+                        What::Least => cell < *known,
+                        _ => cell > *known,
+                    };
+                    if cell != Cell::Null && (*known == Cell::Null || is_better) {
+                        *text_bytes -= text_bytes_of(known);
+                        *known = cell;
+                    } else {
+                        *text_bytes -= text_bytes_of(&cell);
+                    }
+                });
+            }
         }
     }
 
@@ -93,7 +142,29 @@ impl Held {
     }
 }
 
-/// Some of the groups.
+fn text_bytes_of(cell: &Kept) -> usize {
+    if let Cell::Text(text) = cell { text.len() } else { 0 }
+}
+
+/// Gives the values from the `first`-th on to the groups with these numbers; new groups have the next ones.
+fn settled<T: Default>(values: &mut Vec<T>, first: usize, numbers: &[u32], mut join: impl FnMut(&mut T, T)) {
+    let mut next = first;
+    for (at, number) in (first..).zip(numbers) {
+        let Some(value) = values.get_mut(at).map(std::mem::take) else { break };
+        let number = *number as usize;
+        if let Some(known) = values.get_mut(number) {
+            if number == next {
+                *known = value;
+                next += 1;
+            } else {
+                join(known, value);
+            }
+        }
+    }
+    values.truncate(next);
+}
+
+/// Some of the groups. Those that came last may repeat others, until they are settled.
 #[derive(Debug)]
 pub(super) struct Part {
     /// Their keys, each list of them as one text.
@@ -110,22 +181,29 @@ impl Part {
         Self { keys: TextSet::default(), places: Vec::new(), held }
     }
 
-    /// The group of these keys, which has an event at `place`.
-    #[inline]
-    pub fn at(&mut self, hash: u64, keys: &str, place: u64, is_before: impl Fn(u64, u64) -> bool) -> u32 {
-        let (group, is_new) = self.keys.add(hash, keys);
-        if is_new {
-            self.places.push(place);
-            self.held.iter_mut().for_each(Held::push);
-        } else if let Some(known) =
-            self.places.get_mut(group as usize).filter(|known| is_before(place, **known))
-        {
-            *known = place;
-        }
-        group
+    /// Adds all groups of another part.
+    pub fn append(&mut self, other: Self) {
+        self.keys.append(&other.keys);
+        self.places.extend(other.places);
+        self.held.iter_mut().zip(other.held).for_each(|(held, more)| held.append(more));
     }
 
-    fn bytes(&self) -> usize {
+    /// Puts together the groups that have the same keys. Returns the numbers of those that were not settled.
+    pub fn settle(&mut self, plan: &Plan, is_before: impl Fn(u64, u64) -> bool) -> Vec<u32> {
+        let first = self.keys.settled();
+        let numbers = self.keys.settle();
+        settled(&mut self.places, first, &numbers, |known, place| {
+            if is_before(place, *known) {
+                *known = place;
+            }
+        });
+        for (held, aggregate) in self.held.iter_mut().zip(&plan.aggregates) {
+            held.settle(aggregate.what, first, &numbers);
+        }
+        numbers
+    }
+
+    pub fn bytes(&self) -> usize {
         self.keys.bytes()
             + size_of_val(self.places.as_slice())
             + self.held.iter().map(Held::bytes).sum::<usize>()
@@ -162,18 +240,11 @@ pub(super) struct Groups {
     /// group. By the hash of the value.
     pub distinct: Vec<Option<Vec<TextSet>>>,
     has_keys: bool,
-    /// A value that is being looked up.
+    /// What is being written.
     written: String,
-    /// The groups of a portion that are to be looked up, by part: so those of one part are looked up together.
-    waiting: Vec<Waiting>,
-}
-
-/// Groups of a portion.
-#[derive(Debug, Default)]
-struct Waiting {
-    keys: String,
-    /// For each of them its hash, the end of its keys, its number in the portion and its first event.
-    groups: Vec<(u64, usize, u32, u64)>,
+    /// Where values are counted: for each part the groups that are not settled, by their numbers in the
+    /// portion.
+    unsettled: Vec<Vec<u32>>,
 }
 
 impl Groups {
@@ -187,7 +258,7 @@ impl Groups {
             distinct: plan.aggregates.iter().map(|aggregate| sets(aggregate.what)).collect(),
             has_keys: !plan.keys.is_empty(),
             written: String::new(),
-            waiting: (0..PARTS).map(|_| Waiting::default()).collect(),
+            unsettled: vec![Vec::new(); PARTS],
         }
     }
 
@@ -197,37 +268,57 @@ impl Groups {
         known.unwrap_or_else(|| self.objects.insert_full(name.into()).0) as u64
     }
 
-    /// Asks for the group of these keys, which has an event at `place`; `number` is the one that it has in
-    /// its portion.
-    #[inline]
-    pub fn ask<'k>(&mut self, keys: impl ExactSizeIterator<Item = Cell<&'k str>>, number: u32, place: u64) {
-        self.written.clear();
-        let count = keys.len();
-        (1..).zip(keys).for_each(|(at, key)| key.write(at == count, &mut self.written));
-        let hash = self.hasher.hash_one(self.written.as_str());
-        if let Some(waiting) = self.waiting.get_mut(part_of(hash)) {
-            waiting.keys.push_str(&self.written);
-            waiting.groups.push((hash, waiting.keys.len(), number, place));
-        }
+    fn counts_distinct(&self) -> bool {
+        self.distinct.iter().any(Option::is_some)
     }
 
-    /// Looks up the groups that were asked for. `found` gets the number of each in its portion, and the
-    /// aggregates of its part.
-    pub fn answer(&mut self, mut found: impl FnMut(u32, Group, &mut [Held])) {
+    /// Adds a group with these keys, which has an event at `place`; `number` is the one that it has in its
+    /// portion. Its aggregates must be added to what is returned.
+    #[inline]
+    pub fn add<'k>(
+        &mut self,
+        mut keys: impl ExactSizeIterator<Item = Cell<&'k str>>,
+        number: u32,
+        place: u64,
+    ) -> Option<&mut [Held]> {
+        let counts_distinct = self.counts_distinct();
+        self.written.clear();
+        let count = keys.len();
+        let first = keys.next();
+        let (hash, start, text) = match first {
+            Some(Cell::Text(text)) if count == 1 => (hash_of_text(&self.hasher, text), LAST_TEXT, text),
+            _ => {
+                let keys = (1..).zip(first.into_iter().chain(keys));
+                keys.for_each(|(at, key)| key.write(at == count, &mut self.written));
+                (hash_of(&self.hasher, &self.written), "", self.written.as_str())
+            }
+        };
+        let part = self.parts.get_mut(part_of(hash))?;
+        part.keys.add(hash, start, text);
+        part.places.push(place);
+        if counts_distinct {
+            self.unsettled.get_mut(part_of(hash))?.push(number);
+        }
+        Some(&mut part.held)
+    }
+
+    /// Puts equal groups together, in the parts where it is time. Where distinct values are counted, in all
+    /// of them: these know their groups by their numbers, which `found` gets, with those in the portion.
+    pub fn settle(&mut self, plan: &Plan, is_time: bool, mut found: impl FnMut(u32, Group)) {
+        let all = is_time || self.counts_distinct();
         let objects = &self.objects;
         let name = |place: u64| objects.get_index((place >> RECORD_BITS) as usize);
         let is_before = |a: u64, b: u64| {
             if a >> RECORD_BITS == b >> RECORD_BITS { a < b } else { name(a) < name(b) }
         };
-        for (part, (waiting, groups)) in self.waiting.iter_mut().zip(&mut self.parts).enumerate() {
-            let mut start = 0;
-            for (hash, end, in_portion, place) in waiting.groups.drain(..) {
-                let keys = waiting.keys.get(start..end).unwrap_or_default();
-                let number = groups.at(hash, keys, place, is_before);
-                found(in_portion, Group { part, number }, &mut groups.held);
-                start = end;
+        for (at, (part, unsettled)) in self.parts.iter_mut().zip(&mut self.unsettled).enumerate() {
+            if all || part.keys.is_ripe() {
+                let numbers = part.settle(plan, is_before);
+                unsettled
+                    .drain(..)
+                    .zip(numbers)
+                    .for_each(|(in_portion, number)| found(in_portion, Group { part: at, number }));
             }
-            waiting.keys.clear();
         }
     }
 
@@ -238,13 +329,28 @@ impl Groups {
         if self.has_keys {
             write_number(group.as_number(), GROUP_DIGITS, &mut self.written);
         }
-        let start = self.written.len();
-        cell.write(true, &mut self.written);
-        let of_value = self.hasher.hash_one(self.written.get(start..).unwrap_or_default());
-        let hash = if start == 0 { of_value } else { self.hasher.hash_one(self.written.as_str()) };
-        if let Some(set) = sets.get_mut(part_of(of_value)) {
-            set.add(hash, &self.written);
+        let (hash, text) = match cell {
+            Cell::Text(text) => {
+                self.written.push_str(LAST_TEXT);
+                (hash_of_text(&self.hasher, text), text)
+            }
+            cell => {
+                let start = self.written.len();
+                cell.write(true, &mut self.written);
+                (hash_of(&self.hasher, self.written.get(start..).unwrap_or_default()), "")
+            }
+        };
+        if let Some(set) = sets.get_mut(part_of(hash)) {
+            set.add(if self.has_keys { in_group(hash, group) } else { hash }, &self.written, text);
         }
+    }
+
+    /// Looks up the distinct values that are not settled, in the parts where it is time.
+    pub fn settle_values(&mut self, is_time: bool) {
+        let sets = self.distinct.iter_mut().flatten().flatten();
+        sets.filter(|set| is_time || set.is_ripe()).for_each(|set| {
+            set.settle();
+        });
     }
 
     /// Memory that the groups take, and the distinct values in them, about.

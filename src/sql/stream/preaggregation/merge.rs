@@ -1,7 +1,6 @@
 //! The groups of all workers, put together part by part, on all threads.
 
 use std::cmp::Reverse;
-use std::hash::BuildHasher;
 
 use polars::prelude::Series;
 use rayon::prelude::*;
@@ -9,10 +8,10 @@ use rayon::prelude::*;
 use super::aside::{group_of, ranked};
 use super::cell;
 use super::cell::{Cell, write_number};
-use super::groups::{GROUP_DIGITS, Group, Groups, Held, PARTS, Part, part_of};
+use super::groups::{GROUP_DIGITS, Group, Groups, PARTS, Part, hash_of, in_group, part_of};
 use super::plan::Plan;
 use super::room::Room;
-use super::text_set::TextSet;
+use super::text_set::{TextSet, TextsOf};
 use crate::sql::catalog::Counted;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::too_much;
@@ -129,7 +128,7 @@ impl<'p> Merge<'p> {
                     .collect::<Result<()>>()?;
                 Ok(None)
             }
-            None => Ok(Some(self.whole(&mut parts))),
+            None => Ok(Some(self.whole(&mut parts)?)),
         }
     }
 
@@ -143,40 +142,24 @@ impl<'p> Merge<'p> {
             let ranks = self.ranks.iter().find(|(of, _)| *of == worker).map(|(_, ranks)| ranks.as_slice());
             part.places.iter_mut().for_each(|place| *place = ranked(*place, ranks.unwrap_or_default()));
             if nth == 0 {
-                numbers.push((worker, (0..).take(part.keys.len()).collect()));
                 all = part;
+                self.settle(&mut all);
+                numbers.push((worker, (0..).take(all.keys.len()).collect()));
             } else {
-                numbers.push((worker, self.add(part, &mut all)));
+                all.append(part);
+                numbers.push((worker, self.settle(&mut all)));
             }
         }
         for block in on_disk {
-            let hash = |text: &str| self.room.hasher.hash_one(text);
+            let hash = |text: &str| hash_of(&self.room.hasher, text);
             self.room.aside.add_groups(&block, self.plan, &self.all_ranks, hash, &mut all)?;
+            self.settle(&mut all);
         }
         Ok((all, numbers))
     }
 
-    /// Adds groups to others of their part; their numbers among these.
-    fn add(&self, part: Part, all: &mut Part) -> Vec<u32> {
-        all.keys.reserve(part.keys.len());
-        let groups: Vec<u32> = part
-            .keys
-            .iter()
-            .zip(&part.places)
-            .map(|((hash, keys), place)| all.at(hash, keys, *place, |a, b| a < b))
-            .collect();
-        for ((held, aggregate), into) in part.held.iter().zip(&self.plan.aggregates).zip(&mut all.held) {
-            match held {
-                Held::Counts(counts) => {
-                    groups.iter().zip(counts).for_each(|(group, count)| into.count(*group, *count))
-                }
-                Held::Best { cells, .. } => groups
-                    .iter()
-                    .zip(cells)
-                    .for_each(|(group, cell)| into.improve(*group, aggregate.what, cell.seen())),
-            }
-        }
-        groups
+    fn settle(&self, part: &mut Part) -> Vec<u32> {
+        part.settle(self.plan, |a, b| a < b)
     }
 
     /// Counts the distinct values of each group.
@@ -216,42 +199,37 @@ impl<'p> Merge<'p> {
             list.sort_by_key(|(worker, set)| (Reverse(set.len()), *worker));
             let mut sets = list.into_iter().map(|(_, set)| set);
             let mut all = sets.next().unwrap_or_default();
-            sets.for_each(|set| {
-                all.reserve(set.len());
-                set.iter().for_each(|(hash, value)| {
-                    all.add(hash, value);
-                });
-            });
+            sets.for_each(|set| all.append(&set));
             for block in on_disk {
                 self.room.aside.each_value(&block, |value| {
-                    all.add(hasher.hash_one(value), value);
+                    all.add(hash_of(hasher, value), "", value);
+                    if all.is_ripe() {
+                        all.settle();
+                    }
                 })?;
             }
-            let group = Group { part: part_of(hasher.hash_one("")), number: 0 };
+            all.settle();
+            let group = Group { part: part_of(hash_of(hasher, "")), number: 0 };
             return Ok(vec![(group, i64::try_from(all.len()).unwrap_or(i64::MAX))]);
         }
-        let (mut all, mut written, mut counted) = (TextSet::default(), String::new(), Vec::new());
-        let mut add = |worker: usize, mut value: &str| {
-            let group = group_of(&mut value);
-            let of_worker = numbers.get(group.part).into_iter().flatten().find(|(of, _)| *of == worker);
-            let Some(number) = of_worker.and_then(|(_, numbers)| numbers.get(group.number as usize)) else {
+        let mut all = ValuesOfGroups::default();
+        let mut add = |worker: usize, hash: Option<u64>, mut value: &str| {
+            let before = group_of(&mut value);
+            let of_worker = numbers.get(before.part).into_iter().flatten().find(|(of, _)| *of == worker);
+            let Some(number) = of_worker.and_then(|(_, numbers)| numbers.get(before.number as usize)) else {
                 return;
             };
-            let group = Group { number: *number, ..group };
-            written.clear();
-            write_number(group.as_number(), GROUP_DIGITS, &mut written);
-            written.push_str(value);
-            if all.add(hasher.hash_one(written.as_str()), &written).1 {
-                counted.push((group, 1));
-            }
+            let hash = hash.map_or_else(|| hash_of(hasher, value), |hash| in_group(hash, before));
+            all.add(Group { number: *number, ..before }, hash, value);
         };
         for (worker, set) in list {
-            set.iter().for_each(|(_, value)| add(worker, value));
+            let texts = set.texts()?;
+            texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(worker, Some(*hash), value));
         }
         for block in on_disk {
-            self.room.aside.each_value(&block, |value| add(block.worker, value))?;
+            self.room.aside.each_value(&block, |value| add(block.worker, None, value))?;
         }
-        Ok(counted)
+        Ok(all.counted())
     }
 
     /// Whether what is on disk of one part can be read while others are.
@@ -264,33 +242,47 @@ impl<'p> Merge<'p> {
         if part.keys.len() == 0 {
             return Ok(());
         }
-        let groups = (0_u32..).take(part.keys.len()).map(|group| (part, group));
+        let keys = part.keys.texts()?;
+        let groups = (0_u32..).take(part.keys.len()).map(|group| (part, keys, group));
         let places = part.places.iter().map(|place| i64::try_from(*place).ok()).collect();
         show(self.counted(part.keys.len(), groups), i64::column(places))
     }
 
     /// All groups in the order of their first events. Without keys there is one group, even if there are no
     /// rows.
-    fn whole(&self, parts: &mut [Part]) -> Counted {
-        let hash = self.room.hasher.hash_one("");
-        if let Some(part) = parts.get_mut(part_of(hash)).filter(|_| self.plan.keys.is_empty()) {
-            part.at(hash, "", u64::MAX, |a, b| a < b);
+    fn whole(&self, parts: &mut [Part]) -> Result<Counted> {
+        let hash = hash_of(&self.room.hasher, "");
+        if let Some(part) = parts.get_mut(part_of(hash)).filter(|_| self.plan.keys.is_empty())
+            && part.keys.len() == 0
+        {
+            part.keys.add(hash, "", "");
+            part.places.push(u64::MAX);
+            part.held.iter_mut().for_each(|held| {
+                held.push_count(0);
+                held.push_cell(Cell::Null);
+            });
         }
-        let mut order: Vec<(u64, &Part, u32)> = Vec::new();
+        let mut order: Vec<(u64, &Part, TextsOf<'_>, u32)> = Vec::new();
         for part in parts.iter() {
-            order.extend((0..).zip(&part.places).map(|(group, place)| (*place, part, group)));
+            let keys = part.keys.texts()?;
+            order.extend((0..).zip(&part.places).map(|(group, place)| (*place, part, keys, group)));
         }
         // No event is the first one of two groups.
         order.sort_unstable_by_key(|(place, ..)| *place);
-        self.counted(order.len(), order.into_iter().map(|(_, part, group)| (part, group)))
+        let groups = order.iter().map(|(_, part, keys, group)| (*part, *keys, *group));
+        Ok(self.counted(order.len(), groups))
     }
 
     /// Keys and aggregates of groups.
-    fn counted<'g>(&self, count: usize, groups: impl Iterator<Item = (&'g Part, u32)> + Clone) -> Counted {
+    fn counted<'g>(
+        &self,
+        count: usize,
+        groups: impl Iterator<Item = (&'g Part, TextsOf<'g>, u32)> + Clone,
+    ) -> Counted {
         let mut cells: Vec<Vec<Cell<&str>>> =
             self.plan.keys.iter().map(|_| Vec::with_capacity(count)).collect();
-        for (part, group) in groups.clone() {
-            let mut keys = part.keys.get(group).unwrap_or_default();
+        for (_, keys, group) in groups.clone() {
+            let mut keys = keys.get(group as usize).unwrap_or_default();
             cells.iter_mut().for_each(|list| list.push(Cell::read(&mut keys)));
         }
         let mut known = Vec::new();
@@ -299,12 +291,50 @@ impl<'p> Merge<'p> {
             known.push((expr.clone(), Values::new(over.kind.clone(), column)));
         }
         for (number, aggregate) in self.plan.aggregates.iter().enumerate() {
-            let cell = |(part, group): (&'g Part, u32)| {
+            let cell = |(part, _, group): (&'g Part, TextsOf<'g>, u32)| {
                 part.held.get(number).map_or(Cell::Null, |held| held.result(group))
             };
             let column = cell::column(&aggregate.kind, groups.clone().map(cell));
             known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), column)));
         }
         Counted { count, known }
+    }
+}
+
+/// The distinct values of groups, each written after its group's number.
+#[derive(Default)]
+struct ValuesOfGroups {
+    all: TextSet,
+    /// The groups of those that are not settled.
+    unsettled: Vec<Group>,
+    written: String,
+    counted: Vec<(Group, i64)>,
+}
+
+impl ValuesOfGroups {
+    fn add(&mut self, group: Group, hash: u64, value: &str) {
+        self.written.clear();
+        write_number(group.as_number(), GROUP_DIGITS, &mut self.written);
+        self.all.add(in_group(hash, group), &self.written, value);
+        self.unsettled.push(group);
+        if self.all.is_ripe() {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        let mut next = self.all.settled();
+        for (group, number) in self.unsettled.drain(..).zip(self.all.settle()) {
+            if number as usize == next {
+                self.counted.push((group, 1));
+                next += 1;
+            }
+        }
+    }
+
+    /// How many there are; a group may be there several times.
+    fn counted(mut self) -> Vec<(Group, i64)> {
+        self.settle();
+        self.counted
     }
 }

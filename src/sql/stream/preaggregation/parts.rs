@@ -69,25 +69,25 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
         let object =
             *object.get_or_insert_with(|| groups.object(objects.texts.get(code).unwrap_or_default()));
         let place = object << RECORD_BITS | place & ((1 << RECORD_BITS) - 1);
-        groups.ask(grouped.keys.iter().map(|key| grouped.cell(key, number)), number, place);
-    }
-    let counts_distinct = parts.iter().any(|part| matches!(part, Part::Distinct { .. }));
-    let mut found: Vec<Option<Group>> = vec![None; if counts_distinct { grouped.count } else { 0 }];
-    groups.answer(|number, group, held| {
-        if let Some(slot) = found.get_mut(number as usize) {
-            *slot = Some(group);
-        }
-        for ((part, aggregate), held) in parts.iter().zip(&plan.aggregates).zip(held) {
+        let keys = grouped.keys.iter().map(|key| grouped.cell(key, number));
+        for (part, held) in parts.iter().zip(groups.add(keys, number, place).into_iter().flatten()) {
             match part {
                 Part::Counts(counts) => {
-                    held.count(group.number, counts.get(number as usize).copied().unwrap_or(0))
+                    held.push_count(counts.get(number as usize).copied().unwrap_or(0));
                 }
                 Part::Best { numbers, cells } => {
                     let cell = numbers.get(number as usize).map_or(Cell::Null, |number| cells.get(*number));
-                    held.improve(group.number, aggregate.what, cell);
+                    held.push_cell(cell.keep());
                 }
-                Part::Distinct { .. } => {}
+                Part::Distinct { .. } => held.push_count(0),
             }
+        }
+    }
+    let counts_distinct = parts.iter().any(|part| matches!(part, Part::Distinct { .. }));
+    let mut found: Vec<Option<Group>> = vec![None; if counts_distinct { grouped.count } else { 0 }];
+    groups.settle(plan, false, |number, group| {
+        if let Some(slot) = found.get_mut(number as usize) {
+            *slot = Some(group);
         }
     });
     for (at, part) in parts.iter().enumerate() {
@@ -99,6 +99,7 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
             }
         }
     }
+    groups.settle_values(false);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::sql::plan::sought::Sought;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::argument;
 use crate::sql::syntax::{calls, names};
+use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
 
 /// Indexes of the leaves that every plan has.
@@ -25,6 +26,8 @@ pub(in crate::sql) struct Plan {
     pub(super) alias: String,
     pub(super) now: Timestamp,
     pub(super) leaves: Vec<Leaf>,
+    /// The leaves that are not only keys or arguments as they are.
+    pub(super) in_expressions: Vec<usize>,
     /// All of them must be true for a row that counts.
     pub(super) conditions: Vec<Over>,
     /// For some columns, the texts that the query needs: row groups without them are skipped.
@@ -70,13 +73,10 @@ impl Plan {
         let chain = logical.chain();
         let (table, above) = chain.split_last()?;
         let leaf = table.events().filter(|leaf| !leaf.is_sampled && !leaf.is_renamed)?;
-        let rows = above.iter().find_map(|node| match &node.operator {
-            Operator::Project { over, .. } => over.as_ref(),
-            _ => None,
-        })?;
+        let rows = Relation::without_rows(table.fields.clone());
         let at = above.iter().position(|node| matches!(node.operator, Operator::Aggregate { .. }))?;
         let (aggregation, filters) = (&above.get(at)?.operator, above.get(at + 1..)?);
-        let plan = bound.typed(rows, |scope| {
+        let plan = bound.typed(&rows, |scope| {
             Self::over(scope, aggregation, filters, columns, (&leaf.alias, bound.now()))
         });
         Some(Self { sought, ..plan? })
@@ -111,7 +111,22 @@ impl Plan {
         };
         let keys = keys.iter().map(key).collect::<Option<Vec<_>>>()?;
         let aggregates = calls.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
-        Some(Self { alias: alias.to_owned(), now, leaves, conditions, sought: Vec::new(), keys, aggregates })
+        let args = aggregates.iter().flat_map(|aggregate: &Aggregate| {
+            aggregate.arg.iter().filter(|arg| !arg.is_leaf()).chain(&aggregate.filter)
+        });
+        let keys_made = keys.iter().map(|(_, over)| over).filter(|over| !over.is_leaf());
+        let in_expressions =
+            conditions.iter().chain(keys_made).chain(args).flat_map(|over| over.leaves.clone()).collect();
+        Some(Self {
+            alias: alias.to_owned(),
+            now,
+            leaves,
+            in_expressions,
+            conditions,
+            sought: Vec::new(),
+            keys,
+            aggregates,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ impl Cells<'_> {
 
     /// Whether each row has a number of its own: few texts repeat, so that the writer made no dictionary.
     pub fn are_of_rows(&self) -> bool {
-        matches!(self, Self::Leaf(Texts::Plain(_)))
+        matches!(self, Self::Leaf(texts) if texts.are_of_rows())
     }
 
     /// How many numbers there are: every row's number is below this.
@@ -81,7 +81,12 @@ impl<'p> Rows<'p> {
                 return Err(Stop::GivenUp);
             };
             if slot.is_none() {
-                let codes = self.portion.codes(leaf.column, &leaf.fields, self.kept.as_deref())?;
+                let codes = self.portion.codes(
+                    leaf.column,
+                    &leaf.fields,
+                    self.kept.as_deref(),
+                    self.plan.in_expressions.contains(at),
+                )?;
                 *slot = Some(codes.ok_or(Stop::GivenUp)?);
             }
         }
@@ -179,7 +184,9 @@ impl<'p> Rows<'p> {
         }
         for codes in self.leaves.iter_mut().flatten() {
             match &mut codes.texts {
-                Texts::Distinct { .. } => codes.of_row = chosen(&codes.of_row, &kept),
+                Texts::Distinct { .. } | Texts::OfRows { .. } => {
+                    codes.of_row = chosen(&codes.of_row, &kept);
+                }
                 Texts::Plain(texts) => {
                     *texts = texts.take(&kept).map_err(|_| Stop::GivenUp)?;
                     codes.of_row.truncate(kept.len());

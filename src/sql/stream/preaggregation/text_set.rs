@@ -1,64 +1,115 @@
 //! Distinct texts, numbered from 0 in the order in which they came: one buffer has them all.
 //!
-//! A text that hardly repeats costs its bytes, its hash and a cell of the table; nothing is allocated for it
-//! alone.
+//! Texts are added at the end of the buffer, and looked up later, many at once: the table of one part of the
+//! texts then stays in the processor's cache. A text that hardly repeats is copied once, and costs its bytes,
+//! its hash and a cell of the table; nothing is allocated for it alone.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::sql::error::{Result, SqlError};
+
 /// What a text takes beside its bytes: its hash, its end, and a cell of a table that is half full.
 const ENTRY_BYTES: usize = 8 + 8 + 10;
+/// So many texts are worth looking up, even if fewer are known.
+const UNSETTLED_MIN: usize = 1 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct TextSet {
+    /// The numbers of the texts that are settled.
     table: HashTable<u32>,
     hashes: Vec<u64>,
     ends: Vec<usize>,
-    all: String,
+    /// UTF-8, as only whole texts are added.
+    all: Vec<u8>,
+    /// So many texts have been looked up, and are distinct.
+    settled: usize,
 }
 
 impl TextSet {
+    /// How many texts there are; those that are not settled may repeat others.
     #[inline]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
+    pub fn settled(&self) -> usize {
+        self.settled
+    }
+
+    /// Whether there are so many texts to look up that it should be done.
     #[inline]
-    pub fn get(&self, number: u32) -> Option<&str> {
-        text_at(&self.all, &self.ends, number)
+    pub fn is_ripe(&self) -> bool {
+        self.ends.len() - self.settled > self.settled.max(UNSETTLED_MIN)
     }
 
-    /// The texts with their hashes, by number.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
-        (0_u32..).zip(&self.hashes).map(|(number, hash)| (*hash, self.get(number).unwrap_or_default()))
+    /// The texts by number.
+    pub fn texts(&self) -> Result<TextsOf<'_>> {
+        let all = std::str::from_utf8(&self.all).map_err(|_| SqlError::new("a text is no text"))?;
+        Ok(TextsOf { all, ends: &self.ends })
     }
 
-    /// Makes room for so many more texts.
-    pub fn reserve(&mut self, more: usize) {
-        let Self { table, hashes, .. } = self;
-        table.reserve(more, |number| hashes.get(*number as usize).copied().unwrap_or_default());
+    pub fn hashes(&self) -> &[u64] {
+        &self.hashes
     }
 
-    /// The number of a text, which has this hash, and whether it is new.
+    /// Adds a text, given in two pieces; `hash` is that of both.
     #[inline]
-    pub fn add(&mut self, hash: u64, text: &str) -> (u32, bool) {
-        let Self { table, hashes, ends, all } = self;
-        let is_it = |number: &u32| {
-            hashes.get(*number as usize) == Some(&hash) && text_at(all, ends, *number) == Some(text)
-        };
-        let hash_of = |number: &u32| hashes.get(*number as usize).copied().unwrap_or_default();
-        match table.entry(hash, is_it, hash_of) {
-            Entry::Occupied(known) => (*known.get(), false),
-            Entry::Vacant(vacant) => {
-                // A part of the rows of one query: they are counted with 32 bits.
-                let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
-                vacant.insert(number);
-                hashes.push(hash);
-                all.push_str(text);
-                ends.push(all.len());
-                (number, true)
+    pub fn add(&mut self, hash: u64, start: &str, text: &str) {
+        self.all.extend_from_slice(start.as_bytes());
+        self.all.extend_from_slice(text.as_bytes());
+        self.hashes.push(hash);
+        self.ends.push(self.all.len());
+    }
+
+    /// Adds all texts of another set.
+    pub fn append(&mut self, other: &Self) {
+        let start = self.all.len();
+        self.all.extend_from_slice(&other.all);
+        self.hashes.extend_from_slice(&other.hashes);
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
+    /// Looks up the texts that have been added since the last time, and drops those that repeat others.
+    /// Returns the number of each; new ones have the next numbers.
+    pub fn settle(&mut self) -> Vec<u32> {
+        let Self { table, hashes, ends, all, settled } = self;
+        let (first, count) = (*settled, ends.len());
+        table.reserve(count - first, |number| hash_at(hashes, *number));
+        let mut start = first.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
+        // The end of the texts that are settled, and their number.
+        let (mut end, mut next) = (start, first);
+        let mut numbers = Vec::with_capacity(count - first);
+        for at in first..count {
+            let (Some(hash), Some(stop)) = (hashes.get(at).copied(), ends.get(at).copied()) else { break };
+            let text = all.get(start..stop);
+            let is_it = |number: &u32| {
+                hashes.get(*number as usize) == Some(&hash) && text_at(all, ends, *number as usize) == text
+            };
+            match table.entry(hash, is_it, |number| hash_at(hashes, *number)) {
+                Entry::Occupied(known) => numbers.push(*known.get()),
+                Entry::Vacant(vacant) => {
+                    // A part of the rows of one query: they are counted with 32 bits.
+                    let number = u32::try_from(next).unwrap_or(u32::MAX);
+                    vacant.insert(number);
+                    numbers.push(number);
+                    if start != end {
+                        all.copy_within(start..stop, end);
+                    }
+                    end += stop - start;
+                    if let (Some(known), Some(known_end)) = (hashes.get_mut(next), ends.get_mut(next)) {
+                        (*known, *known_end) = (hash, end);
+                    }
+                    next += 1;
+                }
             }
+            start = stop;
         }
+        all.truncate(end);
+        hashes.truncate(next);
+        ends.truncate(next);
+        *settled = next;
+        numbers
     }
 
     /// Memory that it takes, about.
@@ -67,11 +118,34 @@ impl TextSet {
     }
 }
 
+/// The texts of a set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextsOf<'s> {
+    all: &'s str,
+    ends: &'s [usize],
+}
+
+impl<'s> TextsOf<'s> {
+    #[inline]
+    pub fn get(&self, number: usize) -> Option<&'s str> {
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.all.get(start..*self.ends.get(number)?)
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = &'s str> {
+        (0..self.ends.len()).filter_map(move |number| self.get(number))
+    }
+}
+
 #[inline]
-fn text_at<'t>(all: &'t str, ends: &[usize], number: u32) -> Option<&'t str> {
-    let at = number as usize;
-    let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-    all.get(start..*ends.get(at)?)
+fn hash_at(hashes: &[u64], number: u32) -> u64 {
+    hashes.get(number as usize).copied().unwrap_or_default()
+}
+
+#[inline]
+fn text_at<'t>(all: &'t [u8], ends: &[usize], number: usize) -> Option<&'t [u8]> {
+    let start = number.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+    all.get(start..*ends.get(number)?)
 }
 
 #[cfg(test)]
@@ -82,13 +156,36 @@ mod tests {
     fn equal_texts_have_one_number_whatever_their_hash() {
         let mut set = TextSet::default();
         // All of them have one hash.
-        let numbers = ["a", "", "ü", "a", "", "b"].map(|text| set.add(7, text));
-        assert_eq!(numbers, [(0, true), (1, true), (2, true), (0, false), (1, false), (3, true)]);
-        assert_eq!(set.iter().collect::<Vec<_>>(), [(7, "a"), (7, ""), (7, "ü"), (7, "b")]);
-        assert_eq!((set.len(), set.get(2), set.get(4)), (4, Some("ü"), None));
-        for number in 0..10_000_u64 {
-            assert!(set.add(number, &format!("{number}")).1);
-        }
-        assert!((0..10_000_u64).all(|number| !set.add(number, &format!("{number}")).1));
+        ["a", "", "ü", "a", "", "b"].iter().for_each(|text| set.add(7, "", text));
+        assert_eq!((set.len(), set.settle(), set.settle()), (6, vec![0, 1, 2, 0, 1, 3], vec![]));
+        assert_eq!(set.texts().unwrap().iter().collect::<Vec<_>>(), ["a", "", "ü", "b"]);
+        // Known ones and new ones, in pieces.
+        [("ü", ""), ("", "c"), ("a", "b"), ("", "c")]
+            .iter()
+            .for_each(|(start, text)| set.add(7, start, text));
+        assert_eq!((set.settle(), set.settled()), (vec![2, 4, 5, 4], 6));
+        assert_eq!(set.texts().unwrap().iter().collect::<Vec<_>>(), ["a", "", "ü", "b", "c", "ab"]);
+        assert_eq!((set.texts().unwrap().get(5), set.texts().unwrap().get(6)), (Some("ab"), None));
+    }
+
+    #[test]
+    fn many_texts_are_told_apart_in_whatever_pieces_they_come() {
+        let (mut one, mut other) = (TextSet::default(), TextSet::default());
+        let add = |set: &mut TextSet, number: u64| set.add(number % 1_000, "", &number.to_string());
+        (0..10_000).for_each(|number| add(&mut one, number));
+        assert!(one.is_ripe());
+        assert_eq!(one.settle(), (0..10_000).collect::<Vec<u32>>());
+        assert!(!one.is_ripe());
+        (5_000..15_000).rev().for_each(|number| add(&mut other, number));
+        other.settle();
+        one.append(&other);
+        let numbers = one.settle();
+        assert_eq!((numbers.len(), one.len()), (10_000, 15_000));
+        let texts = one.texts().unwrap();
+        let are_there = (5_000..15_000_u64)
+            .rev()
+            .zip(&numbers)
+            .all(|(value, number)| texts.get(*number as usize) == Some(value.to_string().as_str()));
+        assert!(are_there);
     }
 }

@@ -10,19 +10,26 @@ use super::pack::hashes;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::types::relation::{Field, Relation};
 
-/// Divides rows into `count` shares by their keys.
+/// Divides rows into `count` shares by their keys. In each they are in `order` (`None`: as they stand).
 pub(in crate::sql) fn shares_of(
     keys: &[Series],
     height: usize,
+    order: Option<&[Option<u32>]>,
     seed: u64,
     count: usize,
 ) -> Result<Vec<Vec<Option<u32>>>> {
     let mut of_share: Vec<Vec<Option<u32>>> = vec![Vec::new(); count];
-    for (row, hash) in (0_u32..).zip(hashes(keys, height, seed)?) {
+    let hashes = hashes(keys, height, seed)?;
+    let mut add = |row: Option<u32>| {
+        let Some(hash) = row.and_then(|row| hashes.get(row as usize)) else { return };
         let share = usize::try_from(hash % count.max(1) as u64).unwrap_or(0);
         if let Some(list) = of_share.get_mut(share) {
-            list.push(Some(row));
+            list.push(row);
         }
+    };
+    match order {
+        Some(order) => order.iter().copied().for_each(&mut add),
+        None => (0_u32..).take(height).map(Some).for_each(&mut add),
     }
     Ok(of_share)
 }
@@ -54,7 +61,7 @@ impl Spread {
     /// Adds rows to their shares.
     pub fn put(&self, rows: &Relation, keys: &[Series]) -> Result<()> {
         let count = self.count();
-        let of_share = shares_of(keys, rows.height, self.seed, count)?;
+        let of_share = shares_of(keys, rows.height, None, self.seed, count)?;
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let known = state.fields.get_or_insert_with(|| rows.fields.clone());
