@@ -171,6 +171,12 @@ impl<'e> Replay<'e> {
                     .iter()
                     .find(|(own, _)| *own == tag)
                     .map_or(EventNo::NONE, |(_, given)| *given);
+                // Of two pushes in one second the logs do not tell which came last: this list does.
+                let is_ambiguous =
+                    |step: &Step| step.event == given && step.tag == tag && step.order == Order::Ambiguous;
+                if self.state.images[holder].steps.iter().any(is_ambiguous) {
+                    continue;
+                }
                 let shown = Named { digest: listed.seen.digest, tag };
                 self.state.contradictions.push(Contradicts {
                     what: Disagreement::TagElsewhere,

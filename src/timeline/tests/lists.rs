@@ -208,3 +208,25 @@ fn what_was_never_seen_outside_of_the_archive_contradicts_nothing() {
     assert!(contradicts(&|log| _ = log.push(1, "v1")));
     assert!(contradicts(&|log| list(log, &[1, 2])));
 }
+
+/// Which of two pushes in one second came last was taken from their ids, and a list that shows the other one's tag was
+/// told as a contradiction.
+#[test]
+fn a_list_that_tells_which_of_two_pushes_in_one_second_came_last_contradicts_nothing() {
+    let contradicts = |apart: bool, shown: u8| {
+        let mut log = Log::default();
+        log.push(1, "v1");
+        if !apart {
+            log.same_second();
+        }
+        log.push(2, "v1").at(DAY);
+        list(&mut log, &[1, 2]);
+        if let Some(Action::Listed(listing)) = log.events.last_mut().map(|listed| &mut listed.action) {
+            listing.images[usize::from(shown) - 1].tags = vec!["v1".into()];
+        }
+        log.at(2 * DAY).pull(Some(2), None);
+        !log.history().contradictions().is_empty()
+    };
+    assert!(!contradicts(false, 1) && !contradicts(false, 2));
+    assert!(contradicts(true, 1) && !contradicts(true, 2));
+}
