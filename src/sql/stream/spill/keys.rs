@@ -110,10 +110,10 @@ impl KeyColumn {
                     doubles.get(row).map(|number| out.extend(ordered(number).to_be_bytes()))
                 }
                 Self::Truths(truths) => truths.get(row).map(|truth| out.push(u8::from(truth))),
-                Self::Nested(parts) => match parts.get(row).or(parts.first()) {
-                    None | Some(Part::Null) => None,
-                    Some(part) => Some(push_part(part, out)),
-                },
+                Self::Nested(parts) => {
+                    let part = parts.get(row).or(parts.first()).filter(|part| !matches!(part, Part::Null));
+                    part.map(|part| push_part(part, out))
+                }
             }
         };
         match (is_there, out.get_mut(start - 1)) {
