@@ -14,6 +14,7 @@
 mod archive;
 mod base64;
 mod blocks;
+pub(crate) mod calls;
 mod counts;
 mod elastic;
 #[cfg(test)]
@@ -37,10 +38,12 @@ mod ocsf;
 mod packing;
 #[cfg(feature = "sql")]
 mod parquet;
+mod payload;
 mod reader;
 mod repair;
 mod rows;
 mod search;
+pub(crate) mod spelling;
 mod steps;
 mod stream;
 mod table;
@@ -51,6 +54,8 @@ mod wrapping;
 
 pub mod seen;
 
+pub use calls::CALLS;
+pub(crate) use fields::excerpt;
 #[cfg(feature = "sql")]
 pub use guard::is_guarded;
 pub use gunzip::{Gunzip, Incomplete};

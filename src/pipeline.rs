@@ -10,6 +10,7 @@ mod event_memory;
 mod snapshots;
 mod suspects;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +22,9 @@ use crate::decode::{
     Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Stored, TextMemory,
     Wanted,
 };
-use crate::model::{Coverage, Filter, Identity, Recognized, RepositoryRef, Seen, Timestamp, note_name};
+use crate::model::{
+    Coverage, Filter, Identity, ReadFailure, Recognized, RepositoryRef, Seen, Timestamp, note_name,
+};
 use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
 use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
 use crate::timeline::{Fold, History, Materials, Scenario, Simulation};
@@ -82,6 +85,12 @@ pub trait Collector: Send {
 
     /// Number of records that the collector could use, second copies included.
     fn relevant(&self) -> u64;
+
+    /// Events that could not be understood, each with one of its copies: however many there are, that is one
+    /// failure. Damage is an error of [`Self::record`] instead, for each copy.
+    fn not_understood(&mut self) -> Vec<(Identity, ReadFailure)> {
+        Vec::new()
+    }
 
     /// Takes a document that is not an event. `modified` tells when its object was last changed, where the
     /// source knows that.
@@ -216,7 +225,15 @@ pub fn scan<C: Collector>(
     wanted: Wanted<'_>,
     make: impl Fn() -> C + Sync,
 ) -> (Coverage, Vec<C>) {
-    let (Counted { mut coverage, failures_unlisted, .. }, collectors) = gather(run, wanted, make);
+    let (Counted { mut coverage, failures_unlisted, .. }, mut collectors) = gather(run, wanted, make);
+    let mut failed: BTreeMap<Identity, ReadFailure> = BTreeMap::new();
+    for (event, failure) in collectors.iter_mut().flat_map(Collector::not_understood) {
+        let first = failed.entry(event).or_insert_with(|| failure.clone());
+        if failure < *first {
+            *first = failure;
+        }
+    }
+    coverage.fail_events(failed.into_values().collect());
     coverage.bound_failures(failures_unlisted);
     (coverage, collectors)
 }
@@ -502,6 +519,11 @@ impl Collector for StepCollector<'_> {
             self.absorbed += 1;
         }
         if matches!(taken, Ok(Some(true))) {
+            // What there is of it counts, and that there was more is told.
+            if let Some(reason) = self.recognizer.illegible() {
+                let event = crate::decode::identity_of(record);
+                self.fold.absorb_nothing(event, object, record.index, Some(reason));
+            }
             self.relevant += 1;
             self.absorbed += 1;
         }

@@ -15,6 +15,7 @@ mod ecs;
 mod example;
 mod iam;
 mod identity;
+mod illegible;
 mod image;
 mod json;
 mod kms;
@@ -35,7 +36,8 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
 
-use crate::decode::RawRecord;
+use crate::decode::spelling::can_be_a_call;
+use crate::decode::{RawRecord, calls};
 use crate::model::{Action, Recognized, RepositoryRef};
 
 pub use session::{SessionReader, is_access_key};
@@ -62,21 +64,8 @@ pub const SOURCES: &[&str] = &[
     "iam.amazonaws.com",
 ];
 
-/// For each of these sources, the beginnings of the `eventName`s that matter. Most events are of no use
-/// here: KMS logs each use of each key, ECR each part of a layer.
-pub const NAMES: &[(&str, &[&str])] = &[
-    ("ecr.amazonaws.com", ecr::EVENTS),
-    ("ecs.amazonaws.com", ecs::EVENTS),
-    ("lambda.amazonaws.com", lambda::EVENTS),
-    ("apprunner.amazonaws.com", apprunner::EVENTS),
-    ("batch.amazonaws.com", batch::EVENTS),
-    ("sagemaker.amazonaws.com", sagemaker::EVENTS),
-    ("codebuild.amazonaws.com", codebuild::EVENTS),
-    ("events.amazonaws.com", schedules::RULES),
-    ("scheduler.amazonaws.com", schedules::SCHEDULES),
-    ("kms.amazonaws.com", kms::EVENTS),
-    ("iam.amazonaws.com", iam::EVENTS),
-];
+/// For each of these sources, the beginnings of the `eventName`s that matter.
+pub use crate::decode::calls::CALLS as NAMES;
 
 /// Parsing buffers, reused from record to record; each worker has its own.
 pub struct Recognizer {
@@ -93,6 +82,7 @@ pub struct Recognizer {
     looked_into: bool,
     /// Whether the last record was JSON, as far as it was looked at.
     parsed: bool,
+    illegible: Option<String>,
 }
 
 const EVENT_NAME: &str = r#""eventName""#;
@@ -104,7 +94,7 @@ impl Default for Recognizer {
             manifest: Parser::default(),
             known: NAMES
                 .iter()
-                .filter(|(_, names)| *names != lambda::EVENTS)
+                .filter(|(_, names)| *names != calls::LAMBDA)
                 .flat_map(|(_, names)| names.iter().copied())
                 .collect(),
             event_name: Finder::new(EVENT_NAME),
@@ -113,6 +103,7 @@ impl Default for Recognizer {
             cutter: ManifestRemover::default(),
             looked_into: false,
             parsed: false,
+            illegible: None,
         }
     }
 }
@@ -139,7 +130,8 @@ impl Recognizer {
         if !self.looked_into {
             return Ok(None);
         }
-        let Self { record: parser, manifest, cutter, parsed, .. } = self;
+        let Self { record: parser, manifest, cutter, parsed, illegible, .. } = self;
+        *illegible = None;
         let cut = cutter.cut(record.json);
         let pieces = cut.as_ref().map_or(std::slice::from_ref(&record.json), |cut| &cut.pieces);
         parser.parse_pieces(record.json, pieces, |root| {
@@ -148,6 +140,7 @@ impl Recognizer {
                 return native::recognize(root, record.json).map(|found| found.map(then));
             }
             let record = Record::read(root, record.json)?;
+            record.tells_what_was_done()?;
             let meaning = match record.source {
                 "ecr.amazonaws.com" => ecr::recognize(
                     &record,
@@ -165,8 +158,13 @@ impl Recognizer {
                 "iam.amazonaws.com" => iam::recognize(&record),
                 _ => None,
             };
-            Ok(meaning
-                .map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
+            *illegible = illegible::told(&record, meaning.as_ref().map(|(_, action)| action));
+            match meaning {
+                Some((repository, action)) => {
+                    Ok(Some(then(Recognized { event: record.event(), repository, action })))
+                }
+                None => illegible.take().map_or(Ok(None), Err),
+            }
         })?
     }
 
@@ -174,6 +172,12 @@ impl Recognizer {
     /// of its content and not its name; a copy of the same event may have other content.
     pub const fn has_looked_into(&self) -> bool {
         self.looked_into
+    }
+
+    /// Why part of the last record's content cannot be read, if that is the work of a tool: what it means is only
+    /// part of what was done.
+    pub fn illegible(&self) -> Option<&str> {
+        self.illegible.as_deref()
     }
 
     /// Whether the last record was JSON, so that an error is about what it says: copies of the same event are
@@ -194,7 +198,11 @@ impl Recognizer {
                 return true;
             };
             let Some((name, _)) = value.split_once('"') else { return true };
-            if name.contains('\\') || self.known.contains(name) || lambda::is_known(name) {
+            if name.contains('\\')
+                || self.known.contains(name)
+                || lambda::is_known(name)
+                || !can_be_a_call(name)
+            {
                 return true;
             }
             if lambda::is_attempt(name) && self.error_message.find(text.as_bytes()).is_some() {

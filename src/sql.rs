@@ -5,17 +5,21 @@
 //! 1. `syntax` ([`parse`](Query::parse)): text → syntax tree, in Trino's dialect; names become lower case;
 //! 2. `bind`: resolves every name and determines all types. The later stages read the bound tree, in which
 //!    equal expressions are equal trees, and ask it for types;
-//! 3. `plan`: the logical plan, made of the bound tree once: operators with their inputs (`plan::logical`).
+//! 3. `plan`: the logical plan, made of the bound tree once: operators with their inputs, and their columns
+//!    with types (`plan::logical`).
 //!    It is read to determine which columns are needed and whether the order of events matters, and to turn
 //!    what the `WHERE` clauses say about event source, event name, time, region and account into a [`Scan`],
 //!    so that the reader can skip objects by their keys and records without parsing them;
 //! 4. the caller loads what the scan asks for into a [`Catalog`] (`collect`);
-//! 5. `run` ([`run`](Query::run)): the tree is evaluated column by column on polars' arrays.
+//! 5. `run` ([`run`](Query::run)): the operators of the tree, column by column on polars' arrays. Each operator
+//!    resolves its expressions against the columns of its rows (`eval::resolve`), where names become indexes; what
+//!    is evaluated (`expression`) has no names of columns.
 //!
-//! Each of these modules imports only those before it, `types` (values, rows, comparison) and `functions`
-//! (scalar functions, which see their rows through `scope`). Expressions contain queries, and queries
-//! contain expressions: both are evaluated through one trait, `scope::Evaluator`, so that there are no
-//! circular imports between files (`tests/layers.rs` checks that).
+//! The modules are layers (`tests/layers.rs` has their order), above `types` (values, rows, comparison),
+//! `functions` (scalar functions, which see their rows through `scope`) and `eval` (expressions). `bind` and
+//! `plan` stand above `run`, because aggregates and window functions tell their types themselves, by what they
+//! make of no rows. Expressions contain queries, and queries contain expressions: both are evaluated through
+//! one trait, `scope::Evaluator`, so that there are no circular imports between files.
 //!
 //! The evaluator is our own, and not polars' SQL, because that has no counterpart to Trino's three-valued
 //! logic, `UNNEST`, lambdas, correlated subqueries and JSON paths, and because errors have to name the
@@ -36,6 +40,7 @@ mod bind;
 mod catalog;
 mod collect;
 mod error;
+mod eval;
 mod expression;
 mod functions;
 mod memory;

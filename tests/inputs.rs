@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 mod exporters;
 #[path = "support/fixtures/json.rs"]
 mod ordered;
+#[path = "inputs/spellings.rs"]
+mod spellings;
 #[path = "inputs/tools.rs"]
 mod tools;
 
@@ -791,7 +793,9 @@ fn what_cannot_be_read_says_what_to_do_instead() {
             "orient='records'",
         ),
         (
-            lines(&[json!({"eventTime": "06/02/2025 09:00:00", "eventName": "x", "eventSource": "y"})]),
+            lines(&[
+                json!({"eventTime": "06/02/2025 09:00:00", "eventName": "x", "eventSource": "y", "eventVersion": "1"}),
+            ]),
             "export it as 2026",
         ),
         (

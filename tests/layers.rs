@@ -127,6 +127,7 @@ const SQL_LAYERS: &[&[&str]] = &[
     &["plan"],
     &["bind"],
     &["run"],
+    &["eval"],
     &["functions"],
     &["scope", "catalog", "answer"],
     &["expression"],

@@ -50,6 +50,15 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
     ] {
         put(key, first(&[&format!("aws.cloudtrail.{name}")]));
     }
+    // A pipeline may have kept only that a call failed.
+    if said(&event, "event.outcome").and_then(Value::as_str) == Some("failure") {
+        record.entry("errorCode").or_insert_with(|| "failure".into());
+    }
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            record.insert(key.to_owned(), value);
+        }
+    };
     for (key, name) in [
         ("requestParameters", "request_parameters"),
         ("responseElements", "response_elements"),
@@ -124,6 +133,12 @@ mod tests {
         assert_eq!(
             read(&nested)["requestParameters"],
             json!({"repositoryName": "app", "imageIds": [{"imageTag": "v1"}]})
+        );
+        let mut failed = nested.clone();
+        failed["event"]["outcome"] = "failure".into();
+        assert_eq!(
+            (&read(&nested)["errorCode"], &read(&failed)["errorCode"]),
+            (&Value::Null, &json!("failure"))
         );
         assert_eq!(read(&nested)["userIdentity"], json!({"arn": "arn:x", "accountId": "1"}));
     }

@@ -6,8 +6,11 @@ use std::ops::Range;
 use super::OtherKind;
 use super::identity::EventKey;
 use super::json::{Fault, Members, skip_value, unescape};
-use super::names::{
-    Kind, ends_like_a_source, flattened, is_null_word, is_success_word, named, respelled, source_written_so,
+use super::names::{Kind, ends_like_a_source, flattened, is_null_word, is_success_word, named, respelled};
+use super::payload;
+use super::repair::account_written_so;
+use super::spelling::{
+    call_written_so, hides_its_service, is_of_images, is_undecided_code, is_usual_source, source_written_so,
 };
 use crate::model::{Exported, Identity, Timestamp};
 
@@ -46,9 +49,15 @@ pub(super) enum Key {
     LogFiles,
     /// Logstash moves the time of an event into this field; Microsoft Sentinel has another name for it.
     Timestamp,
+    UserIdentity,
+    Request,
+    Response,
+    Details,
 }
 
-const KEYS: usize = Key::Timestamp as usize + 1;
+const KEYS: usize = Key::Details as usize + 1;
+/// The members of a record that say what was done, with their names.
+const PAYLOADS: [Key; 3] = [Key::Request, Key::Response, Key::Details];
 
 impl Key {
     /// Keys that wrappers have, and records do not.
@@ -128,7 +137,10 @@ impl Fields {
         self.put(around, value.clone());
         if let Some((_, key)) = respelled(&name).and_then(|name| named(name.as_bytes())) {
             self.drifted = true;
-            self.put(key, value);
+            // Beside a member under CloudTrail's own name it is somebody's addition.
+            if key.is_none_or(|key| self.span(key).is_none()) {
+                self.put(key, value);
+            }
         } else if !self.drifted && flattened(&name).is_some() {
             self.drifted = true;
         }
@@ -141,8 +153,54 @@ impl Fields {
     }
 
     /// Whether the record has to be converted to CloudTrail's own form.
-    pub(super) fn has_drifted(&self) -> bool {
-        self.drifted || (self.span(Key::EventTime).is_none() && self.span(Key::Timestamp).is_some())
+    pub(super) fn has_drifted(&self, text: &[u8]) -> bool {
+        self.drifted
+            || (self.span(Key::EventTime).is_none() && self.span(Key::Timestamp).is_some())
+            || self.spells_call_otherwise(text)
+            || self.has_odd_payload(text)
+    }
+
+    /// Whether a payload of a service of images has other names or other kinds of values inside than CloudTrail's.
+    fn has_odd_payload(&self, text: &[u8]) -> bool {
+        let is_of_images = || self.text(text, Key::EventSource).is_some_and(|source| is_of_images(&source));
+        let payloads =
+            || PAYLOADS.iter().filter_map(|key| self.raw(text, *key)).filter(|raw| raw.starts_with(b"{"));
+        payloads().next().is_some()
+            && is_of_images()
+            && payloads().any(|raw| std::str::from_utf8(raw).is_ok_and(payload::is_odd))
+    }
+
+    /// Whether it can be a record of CloudTrail's, and not an event of somebody's own with a name, a source and a
+    /// time.
+    fn may_be_cloudtrails(&self, text: &[u8]) -> bool {
+        let own = [
+            Key::EventVersion,
+            Key::EventId,
+            Key::AwsRegion,
+            Key::RecipientAccount,
+            Key::EventCategory,
+            Key::EventType,
+            Key::UserIdentity,
+            Key::Request,
+            Key::Response,
+            Key::Details,
+        ];
+        let is_service = |source: &[u8]| {
+            ends_like_a_source(source)
+                || std::str::from_utf8(source).is_ok_and(|source| {
+                    source_written_so(source).is_some_and(|source| is_of_images(source.as_bytes()))
+                })
+        };
+        own.iter().any(|key| self.span(*key).is_some())
+            || self.text(text, Key::EventSource).is_some_and(|source| is_service(&source))
+    }
+
+    fn spells_call_otherwise(&self, text: &[u8]) -> bool {
+        let [Some(source), Some(name)] = [Key::EventSource, Key::EventName].map(|key| self.text(text, key))
+        else {
+            return false;
+        };
+        std::str::from_utf8(&name).is_ok_and(|name| call_written_so(&source, name).is_some())
     }
 
     /// The key with the time of a record: its own name or Logstash's.
@@ -198,7 +256,9 @@ impl Fields {
             _ => {}
         }
         let has_time = has(self.time_key());
-        if has_time && has(Key::EventSource) && has(Key::EventName) {
+        if has(Key::EventName) && !self.may_be_cloudtrails(text) {
+            self.wrapping(text)
+        } else if has_time && has(Key::EventSource) && has(Key::EventName) {
             Shape::Record
         } else if has(Key::AggregateId) && (has(Key::TimeWindow) || has(Key::Summary)) {
             Shape::Other(OtherKind::Aggregated)
@@ -250,6 +310,18 @@ impl Fields {
                 } else {
                     format!("no {name}")
                 });
+            }
+        }
+        let [source, name] =
+            [Key::EventSource, Key::EventName].map(|key| self.text(text, key).unwrap_or_default());
+        if !ends_like_a_source(&source) {
+            let [source, name] = [source, name].map(|said| String::from_utf8_lossy(&said).into_owned());
+            if hides_its_service(&source, &name) {
+                return Err(format!(
+                    "eventSource names no service ({}), and {} may be about images",
+                    excerpt(source.as_bytes()),
+                    excerpt(name.as_bytes())
+                ));
             }
         }
         Ok(time)
@@ -320,6 +392,10 @@ fn notification(source: &[u8]) -> Option<&'static str> {
         b"sns" => "a message of SNS as Lambda gets it, not CloudTrail",
         b"kinesis" => "a record of Kinesis as Lambda gets it, not CloudTrail",
         b"dynamodb" => "a change of a DynamoDB table as Lambda gets it, not CloudTrail",
+        // A tool may write a service so, too.
+        _ if std::str::from_utf8(source).is_ok_and(|source| source_written_so(source).is_some()) => {
+            return None;
+        }
         _ => "an event for Lambda, not CloudTrail",
     })
 }
@@ -332,20 +408,36 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     }
     match kind {
         Kind::Any => false,
-        Kind::Json | Kind::Object | Kind::Payload => raw.starts_with(b"\""),
+        Kind::Json => raw.starts_with(b"\"") || raw.starts_with(b"{"),
+        Kind::Object | Kind::Payload => raw.starts_with(b"\""),
         // A space may be written as an escape.
         Kind::Name => text().map(plain).is_some_and(|text| text.trim_ascii().len() < text.len()),
         Kind::Source => text().map(plain).is_some_and(|text| {
-            !(ends_like_a_source(&text) && text.first().is_some_and(u8::is_ascii_lowercase))
+            !is_usual_source(&text)
                 && std::str::from_utf8(&text).is_ok_and(|text| source_written_so(text).is_some())
         }),
         // Empty text is left as it is.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
-        Kind::Code => {
-            text().is_some_and(|text| !text.is_empty() && (is_null_word(text) || is_success_word(text)))
-        }
+        Kind::Region => text().is_some_and(|text| {
+            !text.is_empty() && (is_null_word(text) || text.iter().any(u8::is_ascii_uppercase))
+        }),
+        Kind::Code => match text() {
+            Some(text) => {
+                !text.is_empty()
+                    && (is_null_word(text)
+                        || is_success_word(text)
+                        || std::str::from_utf8(text).is_ok_and(is_undecided_code))
+            }
+            None => raw != b"null",
+        },
         Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
-        Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
+        Kind::Account => {
+            raw != b"null"
+                && text().is_none_or(|text| {
+                    is_null_word(text) && !text.is_empty()
+                        || std::str::from_utf8(text).is_ok_and(|text| account_written_so(text).is_some())
+                })
+        }
         Kind::Time => {
             !(raw.ends_with(b"Z\"")
                 && std::str::from_utf8(raw).is_ok_and(|raw| {
@@ -392,7 +484,7 @@ pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The beginning of a value, for error messages.
-pub(super) fn excerpt(raw: &[u8]) -> String {
+pub(crate) fn excerpt(raw: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(raw.get(..SHOWN).unwrap_or(raw));
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -13,6 +13,18 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
         (b"\x78\x9c", "zlib data: decompress it first (zlib-flate -uncompress, or pigz -dz)"),
         (b"\x78\xda", "zlib data: decompress it first (zlib-flate -uncompress, or pigz -dz)"),
         (b"H4sI", "base64 of gzip data: decode it first (base64 -d)"),
+        (b"eyJ", "base64 of JSON: decode it first (base64 -d)"),
+        (b"ewo", "base64 of JSON: decode it first (base64 -d)"),
+        (b"W3si", "base64 of JSON: decode it first (base64 -d)"),
+        (b"\x1b[", "text with a terminal's colours: write it without them (jq -M, --color=never)"),
+        (
+            b"{\\\"",
+            "JSON with escaped quotes, without the string that it was in: take the whole string, or unescape it",
+        ),
+        (
+            b"[{\\\"",
+            "JSON with escaped quotes, without the string that it was in: take the whole string, or unescape it",
+        ),
         (b"{'", "Python's way to write objects (str or repr), not JSON: write them with json.dumps"),
         (b"[{'", "Python's way to write objects (str or repr), not JSON: write them with json.dumps"),
         (

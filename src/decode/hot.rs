@@ -341,7 +341,7 @@ impl Scan<'_, '_> {
             Shape::Other(kind) => self.counts.skip(kind),
             Shape::Record => {
                 let record = self.text.get(start..end)?;
-                if fields.has_drifted() || may_have_half_a_character(record) {
+                if fields.has_drifted(self.text) || may_have_half_a_character(record) {
                     return None;
                 }
                 let time = fields.check(self.text).ok()?;

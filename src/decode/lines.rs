@@ -4,6 +4,7 @@
 
 use super::RecordSink;
 use super::describe;
+use super::fields::excerpt;
 use super::json::{Fault, Members, skip_between, skip_space, skip_value};
 use super::reader::{Piece, Reader, Way, behind};
 use super::search::{Found, find_at, find_document};
@@ -158,7 +159,8 @@ impl Reader {
             if is_no_record(line.get(at..).unwrap_or_default()) {
                 walk.counts.pass_line();
             } else {
-                walk.counts.fail(format!("line {} is no JSON", self.lines + 1));
+                let said = excerpt(line.get(at..).unwrap_or_default().trim_ascii());
+                walk.counts.fail(format!("line {} is no JSON: {said}", self.lines + 1));
             }
             return self.next_line(end);
         };

@@ -8,7 +8,7 @@ use super::fields::Key;
 pub(super) enum Kind {
     /// Anything; left unchanged.
     Any,
-    /// An object or a list.
+    /// A list.
     Json,
     /// An object.
     Object,
@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Payload,
     /// A string; words for null count as absent.
     Word,
+    /// The same, in lower case.
+    Region,
     /// The same; words for success count as absent, too.
     Code,
     /// A string without a space at its ends.
@@ -31,14 +33,14 @@ pub(super) enum Kind {
 
 /// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Source, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Region, Source, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
-        b"userIdentity" => (Object, None),
+        b"userIdentity" => (Object, Some(Key::UserIdentity)),
         b"eventTime" => (Time, Some(Key::EventTime)),
         b"eventSource" => (Source, Some(Key::EventSource)),
         b"eventName" => (Name, Some(Key::EventName)),
-        b"awsRegion" => (Word, Some(Key::AwsRegion)),
+        b"awsRegion" => (Region, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
         b"errorCode" => (Code, None),
         b"errorMessage"
@@ -48,7 +50,9 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
         | b"vpcEndpointId"
         | b"vpcEndpointAccountId"
         | b"sessionCredentialFromConsole" => (Word, None),
-        b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
+        b"requestParameters" => (Payload, Some(Key::Request)),
+        b"responseElements" => (Payload, Some(Key::Response)),
+        b"serviceEventDetails" => (Payload, Some(Key::Details)),
         b"resources" => (Json, None),
         b"additionalEventData" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => {
             (Object, None)
@@ -375,21 +379,16 @@ pub(super) fn known_inside(name: &str) -> &str {
 }
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
-    // The letters and digits, which two spellings have in common.
-    let letters = |text: &'_ [u8]| {
-        text.iter()
-            .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
-            .map(u8::to_ascii_lowercase)
-            .collect::<Vec<u8>>()
-    };
     if !(3..=40).contains(&name.len()) || !name.is_ascii() {
         return None;
     }
-    let name = letters(name);
-    known
-        .iter()
-        .copied()
-        .find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
+    // The letters and digits, which two spellings have in common.
+    let letters = || name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' '));
+    let length = letters().count();
+    known.iter().copied().find(|known| {
+        known.len() == length
+            && known.bytes().zip(letters()).all(|(one, other)| one.eq_ignore_ascii_case(other))
+    })
 }
 
 /// Words that tools write if there was no error. An error code has letters: quotes or brackets alone are none.
@@ -419,29 +418,15 @@ pub(super) fn is_success_word(text: &[u8]) -> bool {
         .filter(u8::is_ascii_alphanumeric)
         .map(|byte| byte.to_ascii_lowercase())
         .collect();
-    text.len() <= 24 && text.is_ascii() && WORDS.contains(&letters.as_slice())
+    // Stars and dots stand for something that there was.
+    let tells =
+        !letters.is_empty() || !text.iter().any(|byte| matches!(byte, b'*' | b'.' | b'?' | b'#' | b'_'));
+    text.len() <= 24 && text.is_ascii() && tells && WORDS.contains(&letters.as_slice())
 }
 
 /// The end of the names of all services, in the clouds that there are.
 pub(super) fn ends_like_a_source(text: &[u8]) -> bool {
     text.ends_with(b".com") || text.ends_with(b".cn")
-}
-
-/// The name of a service as CloudTrail writes it: `ecr.amazonaws.com` for `ecr`, `ECR` and `ECR.AMAZONAWS.COM`.
-/// `None` where it is so written.
-pub(super) fn source_written_so(text: &str) -> Option<String> {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let said = text.trim_ascii();
-    if said.is_empty() || !said.bytes().all(is_word) {
-        return (said.len() < text.len()).then(|| said.to_owned());
-    }
-    let lower = if said.starts_with(|first: char| first.is_ascii_uppercase()) {
-        said.to_ascii_lowercase()
-    } else {
-        said.to_owned()
-    };
-    let whole = if lower.contains('.') { lower } else { lower + ".amazonaws.com" };
-    (whole != text).then_some(whole)
 }
 
 /// Words that tools write for absent values.
@@ -522,16 +507,6 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_names_of_hosts() {
-        for text in ["ecr", "ECR", "Ecr", " ecr.amazonaws.com", "ECR.amazonaws.com", "ECR.AMAZONAWS.COM\t"] {
-            assert_eq!(source_written_so(text).as_deref(), Some("ecr.amazonaws.com"), "{text}");
-        }
-        for text in ["ecr.amazonaws.com", "signin.amazonaws.cn", "", "two words", "aws:s3"] {
-            assert_eq!(source_written_so(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn words_for_no_error() {
         for text in [
             "Success", "no error", "NoError", "N/A", "NA", "\"\"", "''", "{}", "[]", "(none)", "<null>",
@@ -539,8 +514,16 @@ mod tests {
         ] {
             assert!(is_success_word(text.as_bytes()), "{text}");
         }
-        for text in ["AccessDenied", "None.Such", "Unknown", "404", "ImageAlreadyExistsException", "Ünknown"]
-        {
+        for text in [
+            "AccessDenied",
+            "None.Such",
+            "Unknown",
+            "404",
+            "ImageAlreadyExistsException",
+            "Ünknown",
+            "***",
+            "...",
+        ] {
             assert!(!is_success_word(text.as_bytes()), "{text}");
         }
     }

@@ -30,7 +30,13 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
     put("awsRegion", first(&["/cloud/region"]));
     put("sourceIPAddress", first(&["/src_endpoint/ip", "/src_endpoint/domain"]));
     put("userAgent", first(&["/http_request/user_agent"]));
-    put("errorCode", first(&["/api/response/error"]));
+    // Some collectors keep only that a call failed.
+    let failed = said("/status_id").and_then(Value::as_i64) == Some(2)
+        || said("/status")
+            .and_then(Value::as_str)
+            .is_some_and(|status| status.eq_ignore_ascii_case("failure"));
+    let outcome = || first(&["/status_code", "/status_detail", "/status"]).or(Some("Failure".into()));
+    put("errorCode", first(&["/api/response/error"]).or_else(|| outcome().filter(|_| failed)));
     put("errorMessage", first(&["/api/response/message", "/api/response/error_message"]));
     put("requestID", first(&["/api/request/uid"]));
     put("eventID", first(&["/metadata/uid", "/metadata/original_event_uid"]));
@@ -125,5 +131,29 @@ fn unflatten(record: &mut Map<String, Value>, key: &str, value: Value) {
     }
     if place.is_null() {
         *place = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_failed_has_an_error_whatever_is_left_of_it() {
+        let code = |response: Value, status: Value| {
+            let mut event = json!({
+                "class_uid": 6003, "metadata": {"uid": "e"}, "time": 1,
+                "api": {"operation": "PutImage", "service": {"name": "ecr.amazonaws.com"}, "response": response},
+            });
+            event.as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+            let record: Value = serde_json::from_str(&record(event.to_string().as_bytes()).unwrap()).unwrap();
+            record["errorCode"].clone()
+        };
+        assert_eq!(code(json!({"error": "AccessDenied"}), json!({"status_id": 2})), "AccessDenied");
+        assert_eq!(code(Value::Null, json!({"status": "Failure", "status_id": 2})), "Failure");
+        assert_eq!(code(json!({}), json!({"status": "Failure", "status_code": "Denied"})), "Denied");
+        assert_eq!(code(json!({}), json!({"status": "Success", "status_id": 1})), Value::Null);
     }
 }

@@ -11,9 +11,10 @@ use super::json::{Members, skip_space, skip_value};
 use super::listed;
 use super::names::{
     Kind, flattened, is_named_inside, is_null_word, is_success_word, named, respelled, respelled_inside,
-    source_written_so,
 };
 use super::nested::Nested;
+use super::payload;
+use super::spelling::{call_written_so, is_of_images, is_undecided_code, says_why, source_written_so};
 use crate::model::Repairs;
 
 /// How often a string may contain JSON as a string.
@@ -38,8 +39,9 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     let whole = whole_characters(json);
     let mut repairs = Repairs { character: u64::from(matches!(whole, Cow::Owned(_))), ..Repairs::default() };
     let text = whole.as_bytes();
-    // If two members have one name, the last one counts.
-    let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    // If two members have one name, the last one counts; but one in another spelling is somebody's addition.
+    let mut own: Vec<bool> = Vec::new();
+    let mut members: Vec<Member<'_>> = Vec::new();
     let mut nested = Nested::default();
     let mut by_columns = false;
     let mut walk = Members::of(text, skip_space(text, 0));
@@ -55,6 +57,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
             nested.put(names, raw);
             continue;
         }
+        let is_own = named(&read).is_some();
         let name = match (named(&read), respelled(&read)) {
             (None, Some(name)) => {
                 repairs.key = 1;
@@ -65,9 +68,13 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         };
         let kind = named(&plain(name.as_bytes())).map_or(Kind::Any, |(kind, _)| kind);
         let value = value(&name, kind, raw, &mut repairs)?;
-        match members.iter_mut().find(|(known, _)| *known == name) {
-            Some(known) => known.1 = value,
-            None => members.push((name, value)),
+        match members.iter().position(|(known, _)| *known == name) {
+            Some(at) if own[at] && !is_own => {}
+            Some(at) => (members[at].1, own[at]) = (value, is_own),
+            None => {
+                members.push((name, value));
+                own.push(is_own);
+            }
         }
     }
     if nested.into_members(&mut members) {
@@ -75,6 +82,12 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         by_columns = true;
     }
     take_timestamp(&mut members, &mut repairs);
+    spell_call(&mut members, &mut repairs);
+    decide_code(&mut members, &mut repairs);
+    let inside = mend_payloads(&mut members);
+    if inside != Repairs::default() {
+        repairs.records = 1;
+    }
     if repairs == Repairs::default() {
         return Ok(None);
     }
@@ -94,13 +107,20 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
             *value = Cow::Owned(listed::without_lists_inside(value));
         }
     }
+    for (kind, inside) in [
+        (&mut repairs.key, inside.key),
+        (&mut repairs.list, inside.list),
+        (&mut repairs.json_text, inside.json_text),
+    ] {
+        *kind = (*kind).max(inside);
+    }
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs, by_columns }))
 }
 
 /// Logstash moves the event's time to a field of its own; Microsoft Sentinel uses another name for it.
-fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mut Repairs) {
+fn take_timestamp(members: &mut [Member<'_>], repairs: &mut Repairs) {
     if members.iter().any(|(name, _)| name == "eventTime") {
         return;
     }
@@ -114,6 +134,59 @@ fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mu
             repairs.time_without_zone = u64::from(read.without_zone);
             *value = Cow::Owned(format!("\"{}\"", read.time));
         }
+    }
+}
+
+/// Mends what stands inside of the payloads of a service of images. Returns what was changed.
+fn mend_payloads(members: &mut [Member<'_>]) -> Repairs {
+    let mut changed = Repairs::default();
+    if !text_of(members, "eventSource").is_some_and(|source| is_of_images(source.as_bytes())) {
+        return changed;
+    }
+    for (name, value) in members {
+        let is_payload = named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Payload);
+        if is_payload && value.starts_with('{') && payload::is_odd(value) {
+            let (mended, repairs) = payload::mended(value);
+            changed.key |= repairs.key;
+            changed.list |= repairs.list;
+            changed.json_text |= repairs.json_text;
+            *value = Cow::Owned(mended);
+        }
+    }
+    changed
+}
+
+type Member<'r> = (Cow<'r, str>, Cow<'r, str>);
+
+fn text_of(members: &[Member<'_>], name: &str) -> Option<String> {
+    members.iter().find(|(known, _)| known == name).and_then(|(_, value)| string(value))
+}
+
+/// Writes the name of the call as CloudTrail writes it for this service.
+fn spell_call(members: &mut [Member<'_>], repairs: &mut Repairs) {
+    let [Some(source), Some(name)] = ["eventSource", "eventName"].map(|name| text_of(members, name)) else {
+        return;
+    };
+    if let Some(written) = call_written_so(source.as_bytes(), &name)
+        && let Some((_, value)) = members.iter_mut().find(|(name, _)| name == "eventName")
+    {
+        repairs.value = 1;
+        *value = Cow::Owned(serde_json::Value::from(written).to_string());
+    }
+}
+
+/// A word for what is not known, in the place of an error code: if there is an answer, the call has succeeded.
+/// Without one it stays, and whoever needs the record says so.
+fn decide_code(members: &mut [Member<'_>], repairs: &mut Repairs) {
+    let is_undecided = text_of(members, "errorCode").is_some_and(|code| is_undecided_code(&code));
+    let has = |name: &str| members.iter().any(|(known, value)| known == name && value.starts_with('{'));
+    if is_undecided
+        && (has("responseElements") || has("serviceEventDetails"))
+        && !text_of(members, "errorMessage").is_some_and(|message| says_why(&message))
+        && let Some((_, value)) = members.iter_mut().find(|(name, _)| name == "errorCode")
+    {
+        repairs.null_word = 1;
+        *value = Cow::Borrowed("null");
     }
 }
 
@@ -139,6 +212,14 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
+        // A number or an object.
+        (Kind::Code, None) if raw != "null" => {
+            repairs.value = 1;
+            match is_success_word(raw.as_bytes()) {
+                true => Cow::Borrowed("null"),
+                false => Cow::Owned(serde_json::Value::from(raw).to_string()),
+            }
+        }
         (Kind::Source, Some(said)) => match source_written_so(said) {
             Some(source) => {
                 repairs.value = 1;
@@ -150,11 +231,28 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
         }
-        (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said))
+        (Kind::Word | Kind::Region | Kind::Code | Kind::Account | Kind::Flag, Some(said))
             if is_null_word(said.as_bytes()) && !said.is_empty() =>
         {
             repairs.null_word = 1;
             Cow::Borrowed("null")
+        }
+        (Kind::Region, Some(said)) if said.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            repairs.value = 1;
+            Cow::Owned(serde_json::Value::from(said.to_ascii_lowercase()).to_string())
+        }
+        // One of the resources, or the caller, told by its name alone.
+        (Kind::Json, None) if raw.starts_with('{') => {
+            repairs.list = 1;
+            Cow::Owned(format!("[{raw}]"))
+        }
+        (Kind::Json, Some(said)) if said.starts_with("arn:") => {
+            repairs.list = 1;
+            Cow::Owned(format!("[{{\"ARN\":{raw}}}]"))
+        }
+        (Kind::Object, Some(said)) if name == "userIdentity" && said.starts_with("arn:") => {
+            repairs.value = 1;
+            Cow::Owned(format!("{{\"arn\":{raw}}}"))
         }
         (Kind::Json | Kind::Object | Kind::Payload, Some(said)) => match embedded(said) {
             Some(json) if json == "null" => {
@@ -180,6 +278,13 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             }
             _ => Cow::Borrowed(raw),
         },
+        (Kind::Account, Some(said)) => match account_written_so(said) {
+            Some(account) => {
+                repairs.value = 1;
+                Cow::Owned(account.map_or_else(|| "null".to_owned(), |account| format!("\"{account}\"")))
+            }
+            None => Cow::Borrowed(raw),
+        },
         (Kind::Account, None) => match account(raw) {
             Some(account) => {
                 repairs.value = 1;
@@ -188,7 +293,7 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Code | Kind::Name | Kind::Source | Kind::Account, _)
+        (Kind::Word | Kind::Region | Kind::Code | Kind::Name | Kind::Source, _)
         | (Kind::Json | Kind::Object | Kind::Payload, None) => Cow::Borrowed(raw),
     })
 }
@@ -208,6 +313,22 @@ fn account(raw: &str) -> Option<String> {
     let digits = raw.strip_suffix(".0").unwrap_or(raw);
     (digits.len() <= 12 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| format!("\"{digits:0>12}\""))
+}
+
+/// An account that a spreadsheet or a person has written in another way, as CloudTrail writes it: `4444-3333-2222`, or
+/// without its leading zeros. The inner `None` for `4.44433E+11`, which has lost digits: other members tell the account.
+pub(super) fn account_written_so(text: &str) -> Option<Option<String>> {
+    const LOST_MAX: usize = 3;
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.len() == 12 && is_digits(text) || text.len() > 20 {
+        return None;
+    }
+    if let Some((digits, power)) = text.split_once("E+") {
+        return (is_digits(power) && is_digits(&digits.replace(['.', ','], ""))).then_some(None);
+    }
+    let digits: String = text.chars().filter(|char| !matches!(char, '-' | ' ' | '\'')).collect();
+    (is_digits(&digits) && (12 - LOST_MAX..=12).contains(&digits.len()))
+        .then(|| Some(format!("{digits:0>12}")))
 }
 
 /// The content of a JSON string.
@@ -252,7 +373,7 @@ fn with_names(value: &str) -> String {
 }
 
 /// Whether a name inside is written as CloudTrail writes it and hardly anybody else, with upper case in it.
-fn has_own_name(value: &str) -> bool {
+pub(super) fn has_own_name(value: &str) -> bool {
     let names = keys(value.as_bytes()).into_iter().filter_map(|key| value.get(key));
     names
         .filter(|name| name.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()))
@@ -260,7 +381,7 @@ fn has_own_name(value: &str) -> bool {
 }
 
 /// The positions of all member names, at all depths.
-fn keys(text: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn keys(text: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < text.len() {
         if text.get(at) != Some(&b'"') {
@@ -381,6 +502,21 @@ mod tests {
     }
 
     #[test]
+    fn accounts_have_twelve_digits() {
+        for (said, account) in [
+            ("4444-3333-2222", Some("444433332222")),
+            ("'444433332222", Some("444433332222")),
+            ("44433332222", Some("044433332222")),
+            ("4.44433E+11", None),
+        ] {
+            assert_eq!(account_written_so(said), Some(account.map(str::to_owned)), "{said}");
+        }
+        for said in ["444433332222", "EXAMPLE", "1", "", "<account>", "anonymous"] {
+            assert_eq!(account_written_so(said), None, "{said}");
+        }
+    }
+
+    #[test]
     fn the_time_that_logstash_takes_out_is_put_back() {
         let (json, repairs) =
             repaired(r#"{"eventName":"PutImage","@timestamp":"2020-09-14T00:41:22.000Z","@version":"1"}"#);
@@ -427,7 +563,23 @@ mod tests {
 
     #[test]
     fn of_two_members_with_one_name_the_last_one_counts() {
-        assert_eq!(repaired(r#"{"eventID":"a","eventid":"b","x":1,"x":2}"#).0, r#"{"eventID":"b","x":2}"#);
+        assert_eq!(repaired(r#"{"eventid":"a","EventId":"b","x":1,"x":2}"#).0, r#"{"eventID":"b","x":2}"#);
+        // But one in another spelling does not count beside CloudTrail's own.
+        for both in [r#"{"eventID":"a","eventid":"b"}"#, r#"{"eventid":"b","eventID":"a"}"#] {
+            assert_eq!(repaired(both).0, r#"{"eventID":"a"}"#);
+        }
+    }
+
+    #[test]
+    fn callers_resources_and_regions_as_people_write_them() {
+        assert_eq!(
+            repaired(
+                r#"{"userIdentity":"arn:aws:iam::1:role/ci","resources":"arn:aws:ecr:x","awsRegion":"EU-WEST-2"}"#
+            )
+            .0,
+            r#"{"userIdentity":{"arn":"arn:aws:iam::1:role/ci"},"resources":[{"ARN":"arn:aws:ecr:x"}],"awsRegion":"eu-west-2"}"#
+        );
+        assert_eq!(repaired(r#"{"resources":{"ARN":"a"}}"#).0, r#"{"resources":[{"ARN":"a"}]}"#);
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn is_row(text: &[u8]) -> bool {
 /// The dialect of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
-    /// Length of what precedes the header: a byte order mark, Excel's `sep=;`.
+    /// Length of what precedes the header: a byte order mark, Excel's `sep=;`, PowerShell's `#TYPE`.
     preamble: usize,
     delimiter: u8,
     /// Whether there is no header.
@@ -168,7 +168,9 @@ impl Form {
         let line = |text: &[u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
         let said =
             text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied()).filter(|_| line(text) <= 8);
-        let preamble = mark + said.map_or(0, |_| line(text));
+        // PowerShell's `#TYPE Amazon.CloudTrail.Model.Event`.
+        let is_type = text.starts_with(b"#TYPE ");
+        let preamble = mark + if said.is_some() || is_type { line(text) } else { 0 };
         let text = head.get(preamble..).unwrap_or_default();
         let bare = is_row(text);
         let first = text.get(..line(text)).unwrap_or_default();
@@ -269,7 +271,7 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
                     export whole records"
             .to_owned());
     }
-    let made = Made { rows, known, whole, next: first, out: Vec::new(), at: 0 };
+    let made = Made { rows, columns: names.len(), known, whole, next: first, out: Vec::new(), at: 0 };
     Ok(Table { records: Box::new(made), lossy: whole.is_none() })
 }
 
@@ -292,6 +294,8 @@ fn reason(error: &csv::Error) -> String {
 /// A reader of JSON lines, which are made from rows on demand.
 struct Made<R> {
     rows: Reader<R>,
+    /// Number of columns in the heading.
+    columns: usize,
     known: Vec<Known>,
     whole: Option<usize>,
     next: Option<ByteRecord>,
@@ -321,7 +325,12 @@ impl<R: Read> Made<R> {
 
     fn write(&mut self, row: &ByteRecord) {
         let Some(whole) = self.whole else {
-            if !row.is_empty() {
+            if row.iter().skip(self.columns).any(|cell| !cell.trim_ascii().is_empty()) {
+                // Somewhere a delimiter is not in quotes, and what follows stands under other names. This is no
+                // record, and is told as that.
+                let told = format!("{} cells under {} columns\n", row.len(), self.columns);
+                self.out.extend_from_slice(told.as_bytes());
+            } else if !row.is_empty() {
                 write_record(&mut self.out, &self.known, |at| {
                     let column = self.known.get(at).and_then(|known| row.get(known.column));
                     Cow::Borrowed(column.unwrap_or_default())

@@ -100,7 +100,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Ok(json) => json,
             Err(reason) => return self.counts.fail(reason),
         };
-        if !fields.has_drifted() && !may_have_half_a_character(json.as_bytes()) {
+        if !fields.has_drifted(text) && !may_have_half_a_character(json.as_bytes()) {
             return self.repaired_record(text, span, fields, json, &Repairs::default());
         }
         match repair(json) {

@@ -14,9 +14,9 @@ pub struct Exported {
 
 impl Exported {
     /// Parses RFC 3339 and the variants that exporters write: a space instead of `T`, `+0000`, `+00`, `
-    /// UTC`, `Z[UTC]`, no zone, no seconds, `20250602T090000Z`; mail and Unix dates; numbers since 1970 in
-    /// seconds, milliseconds, microseconds or nanoseconds; `/Date(1748854800000)/`. `None` for anything
-    /// else.
+    /// UTC`, `Z[UTC]`, no zone, no seconds, `20250602T090000Z`; mail and Unix dates, and others with the name of
+    /// their month; numbers since 1970 in seconds, milliseconds, microseconds or nanoseconds;
+    /// `/Date(1748854800000)/`. `None` for anything else.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(time) = Timestamp::parse(text).filter(|_| text.ends_with(['Z', 'z'])) {
@@ -25,7 +25,10 @@ impl Exported {
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
             return Some(Self::at(Timestamp::from_millis(time.timestamp_millis())));
         }
-        iso(text).or_else(|| number(text).map(Self::at)).or_else(|| wordy(text).map(Self::at))
+        iso(text)
+            .or_else(|| number(text).map(Self::at))
+            .or_else(|| wordy(text).map(Self::at))
+            .or_else(|| named_month(text).map(|time| Self { time, without_zone: true }))
     }
 
     const fn at(time: Timestamp) -> Self {
@@ -113,6 +116,9 @@ fn zone_millis(text: &str) -> Option<Option<i64>> {
     (hours < 24 && minutes < 60).then_some(Some(sign * (hours * 60 + minutes) * 60_000))
 }
 
+/// How many digits spreadsheets, and C's `%g`, leave of a number that they write with an exponent.
+const DIGITS_OF_SPREADSHEETS: usize = 6;
+
 /// A number since 1970, whose unit is told by its size; with or without a fraction.
 fn number(text: &str) -> Option<Timestamp> {
     let text = text.strip_prefix("/Date(").and_then(|text| text.strip_suffix(")/")).unwrap_or(text);
@@ -121,6 +127,12 @@ fn number(text: &str) -> Option<Timestamp> {
     }
     if let Ok(whole) = text.parse::<i64>() {
         return [1, 1_000, 1_000_000].iter().find_map(|by| Timestamp::from_epoch(whole / by));
+    }
+    // A spreadsheet's `1.74885E+09` has lost the minutes.
+    if let Some((digits, _)) = text.split_once(['e', 'E'])
+        && digits.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_OF_SPREADSHEETS
+    {
+        return None;
     }
     let number: f64 = text.parse().ok()?;
     // Seconds with a fraction. Fractions of milliseconds or smaller units are not worth keeping.
@@ -137,6 +149,21 @@ fn wordy(text: &str) -> Option<Timestamp> {
     let time = ["%a %b %e %H:%M:%S UTC %Y", "%a %b %e %H:%M:%S GMT %Y"]
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    Some(Timestamp::from_millis(time.and_utc().timestamp_millis()))
+}
+
+/// A date with the name of its month, as Kibana, consoles and C write it; without a zone.
+fn named_month(text: &str) -> Option<Timestamp> {
+    const FORMS: [&str; 7] = [
+        "%b %e, %Y @ %H:%M:%S%.f",
+        "%b %e, %Y, %I:%M:%S %p",
+        "%b %e, %Y %I:%M:%S %p",
+        "%b %e, %Y %H:%M:%S",
+        "%a %b %e %H:%M:%S %Y",
+        "%d %b %Y %H:%M:%S%.f",
+        "%d-%b-%Y %H:%M:%S%.f",
+    ];
+    let time = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
     Some(Timestamp::from_millis(time.and_utc().timestamp_millis()))
 }
 
@@ -172,6 +199,10 @@ mod tests {
             ("Mon, 02 Jun 2025 09:00:07 GMT", false),
             ("Mon Jun  2 09:00:07 UTC 2025", false),
             (" 2025-06-02 09:00:07,000 ", true),
+            ("Jun 2, 2025 @ 09:00:07.000", true),
+            ("Jun 2, 2025, 9:00:07 AM", true),
+            ("Mon Jun 02 09:00:07 2025", true),
+            ("02-Jun-2025 09:00:07", true),
         ] {
             let read = Exported::read(text);
             assert_eq!(
@@ -199,6 +230,7 @@ mod tests {
             "2025-06-02T25:00:00Z",
             "2025-06-02T09:00:00 Mars",
             "12345678",
+            "1.74885E+09",
             "1e400",
             "NaN",
             "2025-06-02T09:00:00+99",

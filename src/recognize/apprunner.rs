@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::decode::calls::APPRUNNER;
 use crate::model::{Action, ImageReference, Need, NeedKind};
 
 use super::image::task_image;
@@ -13,11 +14,8 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &["CreateService", "UpdateService", "DeleteService", "StartDeployment"];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
-    if record.failed() || !EVENTS.contains(&record.name) {
+    if record.failed() || !APPRUNNER.contains(&record.name) {
         return None;
     }
     let who = service(record)?;

@@ -9,9 +9,6 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &["RegisterJobDefinition", "DeregisterJobDefinition", "SubmitJob"];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;

@@ -8,17 +8,6 @@ use super::image::task_image;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "CreateProject",
-    "UpdateProject",
-    "DeleteProject",
-    "StartBuild",
-    "StartBuildBatch",
-    "RetryBuild",
-    "RetryBuildBatch",
-];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;

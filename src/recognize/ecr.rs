@@ -14,40 +14,10 @@ use std::borrow::Cow;
 
 use crate::model::{Action, Mutability};
 
+use super::json::Json;
 use super::manifest::Manifests;
 use super::record::Record;
 use super::{Meaning, identity, image, kms};
-
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "PutImage",
-    "ReplicateImage",
-    "BatchImportUpstreamImage",
-    "BatchDeleteImage",
-    "PolicyExecutionEvent",
-    "DryRunEvent",
-    "CreateRepository",
-    "DeleteRepository",
-    "PutLifecyclePolicy",
-    "DeleteLifecyclePolicy",
-    "PutImageTagMutability",
-    "UpdateImageStorageClass",
-    "ImageActivationEvent",
-    "BatchGetImage",
-    "GetDownloadUrlForLayer",
-    "SetRepositoryPolicy",
-    "DeleteRepositoryPolicy",
-    "GetAuthorizationToken",
-    "RegisterPullTimeUpdateExclusion",
-    "DeregisterPullTimeUpdateExclusion",
-    "PutReplicationConfiguration",
-    "CreateRepositoryCreationTemplate",
-    "UpdateRepositoryCreationTemplate",
-    "DeleteRepositoryCreationTemplate",
-    "CreatePullThroughCacheRule",
-    "UpdatePullThroughCacheRule",
-    "DeletePullThroughCacheRule",
-];
 
 /// The meaning of an ECR record. It is an error if a call changed a repository that the record does not
 /// name.
@@ -111,11 +81,16 @@ fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(asked);
     let failed = record.failed();
     // A pull without an image id is one whose request parameters were removed.
-    let illegible = images.is_empty() && asked.items().next().is_some();
+    let illegible = images.is_empty() && (asked.items().next().is_some() || is_no_list(asked));
     if !failed && (record.request_left_out || !record.request.is_object() || illegible) {
         return Some(Action::Omitted);
     }
     (failed || !images.is_empty()).then_some(Action::Pull { images, failed })
+}
+
+/// Whether there is something else where a list belongs.
+fn is_no_list(value: Json<'_>) -> bool {
+    value.is_something() && !value.is_array()
 }
 
 fn pull_layer<'r>(record: &Record<'r>) -> Option<Action<'r>> {

@@ -17,26 +17,6 @@ use super::record::Record;
 
 pub(super) use task_state::native_task_state;
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "RegisterTaskDefinition",
-    "RegisterDaemonTaskDefinition",
-    "CreateService",
-    "UpdateService",
-    "CreateTaskSet",
-    "CreateExpressGatewayService",
-    "UpdateExpressGatewayService",
-    "CreateDaemon",
-    "UpdateDaemon",
-    "RunTask",
-    "StartTask",
-    "DeleteService",
-    "DeleteExpressGatewayService",
-    "DeleteDaemon",
-    "SubmitTaskStateChange",
-    "SubmitContainerStateChange",
-];
-
 /// The meaning of an ECS record; a failed call means nothing.
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {

@@ -8,26 +8,11 @@ use std::borrow::Cow;
 
 use super::Meaning;
 use super::record::Record;
+use crate::decode::calls::IAM;
 use crate::model::Action;
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "AttachRolePolicy",
-    "DetachRolePolicy",
-    "PutRolePolicy",
-    "DeleteRolePolicy",
-    "PutRolePermissionsBoundary",
-    "DeleteRolePermissionsBoundary",
-    "AttachUserPolicy",
-    "DetachUserPolicy",
-    "PutUserPolicy",
-    "DeleteUserPolicy",
-    "PutUserPermissionsBoundary",
-    "DeleteUserPermissionsBoundary",
-];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
-    if record.failed() || !EVENTS.contains(&record.name) {
+    if record.failed() || !IAM.contains(&record.name) {
         return None;
     }
     let (kind, name) = match record.request.text("roleName") {

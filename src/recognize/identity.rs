@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
+use crate::decode::spelling::is_placeholder;
 use crate::model::RepositoryRef;
 
-use super::image::is_placeholder;
 use super::json::Json;
 use super::record::Record;
 

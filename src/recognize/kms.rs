@@ -12,23 +12,6 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "DisableKey",
-    "EnableKey",
-    "ScheduleKeyDeletion",
-    "CancelKeyDeletion",
-    "DeleteKey",
-    "DeleteImportedKeyMaterial",
-    "ImportKeyMaterial",
-    "PutKeyPolicy",
-    "CreateGrant",
-    "RevokeGrant",
-    "RetireGrant",
-    "CreateAlias",
-    "UpdateAlias",
-];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;

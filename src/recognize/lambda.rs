@@ -4,29 +4,17 @@
 
 use std::borrow::Cow;
 
+use crate::decode::calls::LAMBDA;
 use crate::model::{Action, ImageReference, Need, NeedKind, TaskImage};
 
 use super::image::task_image;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// Beginnings of the `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "CreateFunction",
-    "UpdateFunctionCode",
-    "PublishVersion",
-    "DeleteFunction",
-    "UpdateFunctionConfiguration",
-    "Invoke",
-    "PutProvisionedConcurrencyConfig",
-    "PutFunctionConcurrency",
-    "CreateAlias",
-    "UpdateAlias",
-];
 /// Calls that change which image a function keeps.
-const CHANGES: &[&str] = EVENTS.split_at(4).0;
+const CHANGES: &[&str] = LAMBDA.split_at(4).0;
 /// Calls that matter only if they fail.
-const ATTEMPTS: &[&str] = EVENTS.split_at(4).1;
+const ATTEMPTS: &[&str] = LAMBDA.split_at(4).1;
 
 /// Whether `name` is one of `calls`. Lambda appends its API's version: `CreateFunction20150331`,
 /// `UpdateFunctionCode20150331v2`. `CreateFunctionUrlConfig` is a different call.

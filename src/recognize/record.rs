@@ -6,9 +6,12 @@
 
 use std::borrow::Cow;
 
+use crate::decode::excerpt;
 use crate::decode::identity::{EventKey, is_word};
+use crate::decode::spelling::{can_be_a_call, is_undecided_code, says_why};
 use crate::model::{Addendum, Digest, Event, Identity, Timestamp};
 
+use super::SOURCES;
 use super::json::Json;
 
 /// One record; its fields are found in a single pass over its top level.
@@ -77,8 +80,28 @@ impl<'r> Record<'r> {
         })
     }
 
+    /// A call without an answer that has a message of an error has failed, even if a tool has left out the code.
     pub fn failed(&self) -> bool {
-        self.error_code.is_some()
+        let unanswered = !self.response.is_something() && !self.details.is_something();
+        self.error_code.is_some() || unanswered && self.error_message.is_some_and(says_why)
+    }
+
+    /// Whether the call and its outcome are told: somebody may have made them illegible.
+    pub fn tells_what_was_done(&self) -> Result<(), String> {
+        if !can_be_a_call(self.name) && SOURCES.contains(&self.source) {
+            return Err(format!(
+                "eventName says no call ({}): what was done in {} is not known",
+                excerpt(self.name.as_bytes()),
+                self.source
+            ));
+        }
+        match self.error_code.filter(|code| is_undecided_code(code)) {
+            Some(code) if self.error_message.is_none_or(|message| !says_why(message)) => Err(format!(
+                "errorCode does not say whether the call failed ({}): export it empty where there is none",
+                excerpt(code.as_bytes())
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The event in the form that the rest of the program uses.

@@ -10,25 +10,6 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] = &[
-    "CreateModel",
-    "DeleteModel",
-    "CreateModelPackage",
-    "DeleteModelPackage",
-    "CreateEndpointConfig",
-    "DeleteEndpointConfig",
-    "CreateEndpoint",
-    "UpdateEndpoint",
-    "DeleteEndpoint",
-    "CreateInferenceComponent",
-    "UpdateInferenceComponent",
-    "DeleteInferenceComponent",
-    "CreateTrainingJob",
-    "CreateProcessingJob",
-    "CreateTransformJob",
-];
-
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;

@@ -3,16 +3,12 @@
 
 use std::borrow::Cow;
 
+use crate::decode::calls::SCHEDULES;
 use crate::model::{Action, Need, NeedKind};
 
 use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
-
-/// The `eventName`s of `events.amazonaws.com` handled here.
-pub(super) const RULES: &[&str] = &["PutTargets", "RemoveTargets", "DisableRule", "EnableRule", "DeleteRule"];
-/// The `eventName`s of `scheduler.amazonaws.com` handled here.
-pub(super) const SCHEDULES: &[&str] = &["CreateSchedule", "UpdateSchedule", "DeleteSchedule"];
 
 /// `PutTargets` and `RemoveTargets` name one rule and several of its targets, each by id; the other calls
 /// are about all targets of a rule.

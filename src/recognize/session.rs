@@ -14,7 +14,11 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// Reads records for what they say of sessions, with buffers that are reused.
 #[derive(Default)]
-pub struct SessionReader(Parser);
+pub struct SessionReader {
+    parser: Parser,
+    /// Whether the last record was JSON.
+    parsed: bool,
+}
 
 impl SessionReader {
     /// What the record whose text is `json` says of sessions, handed to `then`.
@@ -23,7 +27,10 @@ impl SessionReader {
     /// Why the record cannot be understood: it is no JSON object, or has no `eventTime`, `eventName` or
     /// `eventSource`.
     pub fn read<R>(&mut self, json: &str, then: impl FnOnce(SessionRecord<'_>) -> R) -> Result<R, String> {
-        self.0.parse(json, |root| {
+        let Self { parser, parsed } = self;
+        *parsed = false;
+        parser.parse(json, |root| {
+            *parsed = true;
             let record = Record::read(root, json)?;
             let mut caller = session(record.identity);
             let grant = if record.failed() { None } else { grant::of(&record, &caller, root) };
@@ -39,6 +46,12 @@ impl SessionReader {
                 repository,
             }))
         })?
+    }
+
+    /// Whether the last record was JSON, so that an error is about what it says: its copies are one event that
+    /// cannot be understood.
+    pub const fn has_parsed(&self) -> bool {
+        self.parsed
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! - this file: queries and common table expressions, and the result ([`Bound`]);
 //! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
-//! - `needed`: which columns of the events a bound query uses.
+//! - `typing`: the types of expressions.
 //!
 //! The type of an expression is determined by evaluating it over columns without rows: so only the functions
 //! themselves define what they accept and return. No tables are read, no joins computed, and no subqueries
@@ -17,26 +17,27 @@
 mod from;
 mod resolve;
 mod select;
+mod typing;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
+    Expr, Ident, LimitClause, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Values, With,
 };
 
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::run::engine;
 use crate::sql::run::select::{limits, order_keys};
-use crate::sql::run::sets::{combine, value_rows};
-use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
+use crate::sql::run::sets::value_rows;
+use crate::sql::scope::{Ctes, Scope, Session, Via};
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::relation::{Field, Relation};
-use crate::tables::{self, Table};
+use crate::sql::types::schema::combined;
+use crate::tables::{self, Kind, Table};
 use resolve::Clause;
 
 /// The surrounding query, and how its rows relate to those of this one.
@@ -45,10 +46,17 @@ type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 /// A query with resolved names, and the types of all its tables.
 pub(in crate::sql) struct Bound {
     tree: Query,
-    /// The columns of the answer, with their types.
-    columns: Vec<Field>,
     binder: Rc<Binder>,
     now: Timestamp,
+}
+
+/// The types of a SELECT.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Selected {
+    /// Of keys of groups, aggregates and window functions.
+    pub computed: Vec<(Expr, Kind)>,
+    /// The columns of its list.
+    pub columns: Vec<Field>,
 }
 
 /// The state of the binder.
@@ -63,8 +71,12 @@ struct Binder {
     tables: RefCell<BTreeMap<String, Relation>>,
     /// The result of each FROM clause, by the name of its first table.
     froms: RefCell<BTreeMap<String, Relation>>,
+    /// What each SELECT computes, and its columns.
+    selects: RefCell<Vec<(Select, Selected)>>,
+    /// The columns of each VALUES.
+    values: RefCell<Vec<(Values, Vec<Field>)>>,
     /// The columns of subqueries in expressions.
-    shapes: Shapes,
+    subqueries: RefCell<Vec<(Query, Relation)>>,
     /// Number of unique names so far.
     given: Cell<usize>,
 }
@@ -83,25 +95,32 @@ impl Bound {
             declared: RefCell::default(),
             tables: RefCell::default(),
             froms: RefCell::default(),
-            shapes: Shapes::default(),
+            selects: RefCell::default(),
+            values: RefCell::default(),
+            subqueries: RefCell::default(),
             given: Cell::new(0),
         };
-        let columns = binder.query(&Ctes::default(), None, &mut tree)?.seen().fields;
-        Ok(Self { tree, columns, binder: Rc::new(binder), now })
+        binder.query(&Ctes::default(), None, &mut tree)?;
+        Ok(Self { tree, binder: Rc::new(binder), now })
     }
 
-    /// The same with a part of its tree, whose columns nobody asks for.
+    /// The same with a part of its tree.
     pub fn with(&self, tree: Query) -> Self {
-        Self { tree, columns: Vec::new(), binder: Rc::clone(&self.binder), now: self.now }
+        Self { tree, binder: Rc::clone(&self.binder), now: self.now }
+    }
+
+    /// Says of a query that its columns are those of a known one.
+    pub fn has_shape_of(&self, query: &Query, known: &Query) {
+        let mut subqueries = self.binder.subqueries.borrow_mut();
+        let columns_of =
+            |query: &Query| subqueries.iter().find(|(bound, _)| bound == query).map(|(_, rows)| rows.clone());
+        if let (Some(columns), None) = (columns_of(known), columns_of(query)) {
+            subqueries.push((query.clone(), columns));
+        }
     }
 
     pub fn tree(&self) -> &Query {
         &self.tree
-    }
-
-    /// The columns of the answer, with their types.
-    pub fn columns(&self) -> &[Field] {
-        &self.columns
     }
 
     pub fn into_tree(self) -> Query {
@@ -137,6 +156,18 @@ impl Bound {
         }
     }
 
+    /// The types of a SELECT of the query.
+    pub fn selected(&self, select: &Select) -> Option<Selected> {
+        let selects = self.binder.selects.borrow();
+        selects.iter().find(|(known, _)| known == select).map(|(_, selected)| selected.clone())
+    }
+
+    /// The columns of a VALUES of the query.
+    pub fn values(&self, values: &Values) -> Option<Vec<Field>> {
+        let all = self.binder.values.borrow();
+        all.iter().find(|(known, _)| known == values).map(|(_, columns)| columns.clone())
+    }
+
     /// Calls `work` with a scope in which expressions over the empty `rows` have their types.
     pub fn typed<T>(&self, rows: &Relation, work: impl FnOnce(&Scope<'_>) -> T) -> T {
         let (session, ctes) = (self.binder.session(), Ctes::default());
@@ -158,7 +189,7 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 
 impl Binder {
     fn session(&self) -> Session<'_> {
-        Session { shapes: Some(&self.shapes), ..engine::session(&self.catalog, self.now) }
+        Session { catalog: &self.catalog, now: self.now, lenient: true, evaluator: self }
     }
 
     /// A unique name for a table that the query calls `written`.
@@ -229,18 +260,24 @@ impl Binder {
 
     /// Binds the common table expressions of `WITH`; returns them together with `ctes`.
     fn with(&self, ctes: &Ctes, outer: Outer<'_>, with: &mut With) -> Result<Ctes> {
-        let mut ctes = ctes.clone();
+        let (mut ctes, mut names_before) = (ctes.clone(), Vec::new());
         for table in &mut with.cte_tables {
             let name = table.alias.name.value.to_lowercase();
             let columns: Vec<String> =
                 table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            if names_before.contains(&name) {
+                let twice = SqlError::new(format!("WITH has two tables {name}"));
+                return Err(twice.at_span(table.alias.name.span));
+            }
             let own = self.name(&name);
+            names_before.push(name.clone());
             let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
                 true => self
                     .recursive(&ctes, outer, &mut table.query, (&own, &columns))
                     .map_err(|error| error.at_span(table.alias.name.span))?,
                 false => self.query(&ctes, outer, &mut table.query)?.renamed(&own, &columns),
             };
+            from::check_names(&table.alias, &rows)?;
             table.alias.name = Ident { quote_style: None, value: own.clone(), span: table.alias.name.span };
             ctes = ctes.with(own, rows);
         }
@@ -259,7 +296,7 @@ impl Binder {
         while let SetExpr::Query(inner) = body {
             body = &mut *inner.body;
         }
-        let SetExpr::SetOperation { left, right, op, set_quantifier } = body else {
+        let SetExpr::SetOperation { left, right, op, .. } = body else {
             return Err(SqlError::new("UNION is needed here"));
         };
         let (session, nothing) = (self.session(), Relation::default());
@@ -267,7 +304,8 @@ impl Binder {
         let first = self.set(&like, left)?.seen().renamed(name, columns);
         let within = ctes.with(name.to_owned(), first.clone());
         let next = self.set(&Scope { ctes: &within, ..like }, right)?.seen();
-        Ok(combine(session.limits(), first, next, *op, *set_quantifier)?.renamed(name, columns))
+        let fields = combined(*op, &first.fields, &next.fields)?;
+        Ok(Relation::without_rows(fields).renamed(name, columns))
     }
 
     fn set(&self, like: &Scope<'_>, body: &mut SetExpr) -> Result<Relation> {
@@ -276,15 +314,14 @@ impl Binder {
             SetExpr::Query(inner) => self.query(like.ctes, like.outer, inner),
             SetExpr::Values(values) => {
                 self.resolve_all(like, Clause::Rows, values)?;
-                value_rows(like, values)
+                let rows = value_rows(like, values)?;
+                self.values.borrow_mut().push((values.clone(), rows.fields.clone()));
+                Ok(rows)
             }
-            SetExpr::SetOperation { left, op, set_quantifier, right } => combine(
-                like.session.limits(),
-                self.set(like, left)?,
-                self.set(like, right)?,
-                *op,
-                *set_quantifier,
-            ),
+            SetExpr::SetOperation { left, op, right, .. } => {
+                let (left, right) = (self.set(like, left)?, self.set(like, right)?);
+                combined(*op, &left.fields, &right.fields).map(Relation::without_rows)
+            }
             _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
         }
     }

@@ -21,6 +21,8 @@ pub struct Catalog {
     pub(in crate::sql) counted: Option<Counted>,
     /// Rows that replace all others, if a query has been evaluated in pieces.
     pub(in crate::sql) flowed: Option<Relation>,
+    /// The rows of the answer, if nothing is left to be done.
+    pub(in crate::sql) answer: Option<Relation>,
     pub(in crate::sql) limits: Limits,
 }
 
@@ -93,7 +95,7 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false, counted: None, flowed: None, limits: self.limits.clone() })
+        Ok(Self { tables, limits: self.limits.clone(), ..Self::default() })
     }
 }
 
@@ -108,10 +110,11 @@ pub(in crate::sql) struct Counted {
 }
 
 impl Counted {
-    /// Whether these are the groups of the SELECT with these keys and aggregates: a SELECT in its FROM may be
-    /// grouped, too.
-    pub fn is_of(&self, keys: &[Expr], aggregates: &[Expr]) -> bool {
+    /// Whether these are the groups of the SELECT with these keys, aggregates and calls of `grouping`: a SELECT
+    /// in its FROM may be grouped, too.
+    pub fn is_of(&self, keys: &[Expr], aggregates: &[Expr], groupings: &[Expr]) -> bool {
         let is_known = |expr: &Expr| self.known.iter().any(|(known, _)| known == expr);
-        self.known.len() == keys.len() + aggregates.len() && keys.iter().chain(aggregates).all(is_known)
+        self.known.len() == keys.len() + aggregates.len() + groupings.len()
+            && keys.iter().chain(aggregates).chain(groupings).all(is_known)
     }
 }

@@ -11,6 +11,7 @@ mod disk_rows;
 mod refused;
 mod sequence;
 mod shares;
+mod stages;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,6 +24,7 @@ use crate::sql::panics;
 use crate::sql::query::Query;
 use crate::sql::stream::flow;
 use crate::sql::stream::flow::export::{Export, Survey};
+use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::flow::{Flow, Flowed, Worker};
 use crate::sql::stream::ordered::Ordered;
 use crate::sql::stream::preaggregation::PreAggregation;
@@ -144,6 +146,10 @@ impl Catalog {
             }
             Gathered::Flowed(Worked(Flowed::Rows(rows))) => {
                 self.flowed = Some(rows);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Whole(rows))) => {
+                self.answer = Some(rows);
                 Ok(())
             }
             Gathered::Flowed(Worked(Flowed::Ordered(_)))
@@ -347,24 +353,36 @@ impl<'q> Gathering<'q> {
 
     /// The result for rows that do not fit into memory.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
-        let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
-        if let Some(sequence) = flow.sequence() {
-            return self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?);
-        }
-        let flowed = match flow.events_tables() {
-            Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
-            None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
+        let stages = self.query.stages();
+        let in_stages = || match stages {
+            Some(stages) => self.of_stages_on_disk(stages, stored),
+            None => Err(too_much(self.memory_bytes_max)),
         };
-        self.flowed_as(flowed)
+        let whole = || match self.flow_of_rows {
+            Some(flow) => self.of_flow_on_disk(flow, stored).and_then(|flowed| self.flowed_as(flowed)),
+            None => Err(too_much(self.memory_bytes_max)),
+        };
+        // What is too large in one way may not be so in the other.
+        let first = if stages.is_some_and(Stages::are_groups) { in_stages() } else { whole() };
+        match first {
+            Err(error) if error.of_memory && stages.is_some() => {
+                let second = if stages.is_some_and(Stages::are_groups) { whole() } else { in_stages() };
+                second.map_err(|second| if second.of_memory { error } else { second })
+            }
+            done => done,
+        }
     }
 
     fn flowed_as(&self, flowed: Flowed) -> Result<Gathered> {
         Ok(match flowed {
-            // A query around this one runs over rows in memory.
-            Flowed::Ordered(ordered) if self.query.has_outer() => {
-                let rows = ordered.whole(&self.flow_room.limits)?.into_rows();
-                Gathered::Flowed(Worked(Flowed::Rows(rows)))
-            }
+            Flowed::Ordered(ordered) if self.query.has_outer() => match self.query.outer_flow() {
+                Some(flow) => self.over_rows_on_disk(flow, &ordered)?,
+                // The query around this one runs over rows in memory.
+                None => {
+                    let rows = ordered.whole(&self.flow_room.limits)?.into_rows();
+                    Gathered::Flowed(Worked(Flowed::Rows(rows)))
+                }
+            },
             Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
             flowed => Gathered::Flowed(Worked(flowed)),
         })

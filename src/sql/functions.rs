@@ -16,6 +16,7 @@ mod json;
 pub(super) mod lambda;
 pub(super) mod like;
 mod math;
+pub(super) mod other_types;
 pub(super) mod partition;
 pub(super) mod predicate;
 mod regexp;
@@ -89,22 +90,19 @@ pub(in crate::sql) fn is_known(name: &str) -> bool {
 /// Calls a scalar function that evaluates all its arguments.
 pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expression]) -> Result<Values> {
     let args = arguments.iter().map(|argument| scope.value(argument)).collect::<Result<Vec<_>>>()?;
-    let call = Call {
-        name,
-        args,
-        height: scope.height(),
-        now: scope.session.now,
-        lenient: scope.lenient,
-        limits: scope.session.limits(),
-    };
-    let result = MODULES.iter().find_map(|module| module(&call)).map(|result| match result {
-        // A constant expression that fails has a type all the same.
-        Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => {
-            of_no_rows(call).unwrap_or(Err(error))
-        }
-        result => result,
-    });
-    match result {
+    made(scope, name, args, scope.height())
+}
+
+/// What a scalar function makes of its arguments, `height` rows or constants.
+pub(in crate::sql) fn made(
+    scope: &Scope<'_>,
+    name: &str,
+    args: Vec<Values>,
+    height: usize,
+) -> Result<Values> {
+    let (now, lenient, limits) = (scope.session.now, scope.lenient, scope.session.limits());
+    let call = Call { name, args, height, now, lenient, limits };
+    match MODULES.iter().find_map(|module| module(&call)) {
         Some(result) => {
             result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
         }
@@ -112,14 +110,10 @@ pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expressio
     }
 }
 
-/// The same call over columns without rows, which determines its type.
-fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
-    let empty = |arg: Values| Values::new(arg.kind, arg.data.slice(0, 0));
-    let call = Call { args: call.args.into_iter().map(empty).collect(), height: 0, ..call };
-    MODULES.iter().find_map(|module| module(&call))
-}
-
 pub(in crate::sql) fn unknown(name: &str) -> SqlError {
+    if calls::WINDOW_FUNCTIONS.contains(&name) {
+        return SqlError::new(format!("{name} needs a window: {name}(…) OVER (…)"));
+    }
     let hint = names::suggestion(
         name,
         known_names().chain(calls::AGGREGATES.iter().copied()).chain(calls::WINDOW_FUNCTIONS.iter().copied()),

@@ -18,6 +18,7 @@ use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
+use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::preaggregation::plan::Plan;
 use crate::sql::syntax::{data_store, dialect, grouping, named_windows, names, params, walk};
 use crate::sql::types::relation::{Field, PLACE, Relation};
@@ -46,6 +47,10 @@ pub struct Query {
     outer: Option<Outer>,
     /// How it is evaluated piece by piece, if that is possible.
     flow: Option<Flow>,
+    /// How it is evaluated in stages, if that is possible.
+    stages: Option<Stages>,
+    /// If `tree` is an inner query, how the one around it is evaluated in pieces of its rows.
+    outer_flow: Option<Flow>,
 }
 
 impl Catalog {
@@ -93,12 +98,16 @@ impl Ways {
     fn of(planned: (&Bound, &logical::Plan), as_select: Option<Bound>, lake: bool) -> Self {
         let (bound, logical) = planned;
         let (scan, filters) = reading::scan(bound, logical);
+        let flow = Flow::of(planned, &scan, &filters, lake);
         let flow = match as_select {
-            None => Flow::of(planned, &scan, &filters, lake),
+            None => flow,
             Some(bound) => {
                 let logical = logical::Plan::of(&bound);
                 let (scan, filters) = reading::scan(&bound, &logical);
-                Flow::of((&bound, &logical), &scan, &filters, lake)
+                match flow {
+                    Some(flow) => Some(flow.or_in_sequence(&bound, (&scan, &filters, lake))),
+                    None => Flow::of((&bound, &logical), &scan, &filters, lake),
+                }
             }
         };
         let (order_insensitive, plan) = Self::counting(planned, &scan, &filters, lake);
@@ -175,6 +184,16 @@ impl Query {
             });
             query = split.zip(found);
         }
+        let is_by_piece = |ways: &Ways| {
+            ways.plan.is_some() || ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_none())
+        };
+        let stages = match query.is_some() || is_by_piece(&ways) {
+            true => None,
+            false => Stages::of(&bound, (&ways.scan, &ways.filters, lake)),
+        };
+        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
+            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
+        });
         let ((tree, outer), Ways { scan, filters, plan, flow, order_insensitive }) = match query {
             Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
             None => ((bound.into_tree(), None), ways),
@@ -193,6 +212,8 @@ impl Query {
             plan,
             outer,
             flow,
+            stages,
+            outer_flow,
         })
     }
 
@@ -209,6 +230,16 @@ impl Query {
     /// The plan for evaluating collected rows piece by piece.
     pub(in crate::sql) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
+    }
+
+    /// The plan for evaluating the query around this one in pieces.
+    pub(in crate::sql) fn outer_flow(&self) -> Option<&Flow> {
+        self.outer_flow.as_ref()
+    }
+
+    /// The plan for evaluating collected rows in stages.
+    pub(in crate::sql) fn stages(&self) -> Option<&Stages> {
+        self.stages.as_ref()
     }
 
     pub(in crate::sql) fn logical(&self) -> &logical::Plan {
@@ -297,6 +328,9 @@ impl Query {
     /// # Errors
     /// A value is invalid (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
+        if let Some(rows) = &catalog.answer {
+            return Answer::new(rows.clone().seen());
+        }
         let session = engine::session(catalog, self.now.millis());
         let rows = match &catalog.flowed {
             Some(rows) => select::cut(&session, &self.tree, rows.clone())?,

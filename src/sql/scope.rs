@@ -3,14 +3,13 @@
 //! Expressions contain queries, and queries expressions. Whoever evaluates the one needs the other, so both
 //! are reached through [`Evaluator`]: functions, operators and subqueries know it, and not each other.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, Series};
 use sqlparser::ast::{self, Expr};
 
 use super::catalog::Catalog;
-use super::error::{Result, SqlError};
+use super::error::Result;
 use super::expression::Expression;
 use super::memory::{Limits, cell_bytes};
 use super::syntax::names;
@@ -45,15 +44,7 @@ pub(in crate::sql) enum Via<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
-        Self {
-            session,
-            ctes,
-            relation,
-            known: &[],
-            ungrouped: None,
-            outer: None,
-            lenient: session.is_typing(),
-        }
+        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.lenient }
     }
 
     pub fn height(&self) -> usize {
@@ -211,27 +202,9 @@ pub(in crate::sql) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, in milliseconds.
     pub now: i64,
-    /// While names are bound, and expressions are evaluated without rows to determine their types: the
-    /// columns of subqueries.
-    pub shapes: Option<&'a Shapes>,
+    /// Whether an invalid value becomes NULL everywhere, because only types are asked for.
+    pub lenient: bool,
     pub evaluator: &'a dyn Evaluator,
-}
-
-/// The columns of the subqueries that have been bound, without rows.
-#[derive(Debug, Default)]
-pub(in crate::sql) struct Shapes(RefCell<Vec<(ast::Query, Relation)>>);
-
-impl Shapes {
-    pub fn add(&self, query: ast::Query, columns: Relation) {
-        self.0.borrow_mut().push((query, columns));
-    }
-
-    /// Equal bound queries have equal columns, because every table in them has a unique name.
-    pub fn of(&self, query: &ast::Query) -> Result<Relation> {
-        let shapes = self.0.borrow();
-        let found = shapes.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
-        found.ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
-    }
 }
 
 impl Session<'_> {
@@ -247,11 +220,6 @@ impl Session<'_> {
         query: &ast::Query,
     ) -> Result<Relation> {
         self.evaluator.query(self, ctes, outer, query)
-    }
-
-    /// Whether only types are determined.
-    pub fn is_typing(&self) -> bool {
-        self.shapes.is_some()
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) mod nested;
 pub(super) mod nested_values;
 pub(super) mod place;
 pub(super) mod relation;
+pub(super) mod schema;
 pub(super) mod values;
 pub(super) mod wide;
 pub(super) mod zone;

@@ -1,9 +1,12 @@
 //! One reading of the logs. The first and the second one differ in which records they need and in what they
 //! keep of them: a [`Pass`] decides that, and the rest is the same.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::keep::{EventMemoryExceeded, Kept, Share};
-use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
-use crate::model::{Coverage, Filter, Seen, SessionRecord, Timestamp, note_name};
+use crate::decode::{Document, RawRecord, Wanted as WantedRecords, identity_of};
+use crate::model::{Coverage, Filter, Identity, ReadFailure, Seen, SessionRecord, Timestamp, note_name};
 use crate::pipeline::{self, Collector};
 use crate::recognize::{SessionReader, SnapshotParser};
 
@@ -56,6 +59,8 @@ struct Reader<'a, P> {
     snapshots: SnapshotParser,
     seen: Seen,
     relevant: u64,
+    /// Of each event that cannot be understood, its first copy.
+    failed: BTreeMap<Identity, ReadFailure>,
     share: Share<'a>,
 }
 
@@ -68,7 +73,22 @@ impl<'a, P> Reader<'a, P> {
             snapshots: SnapshotParser::default(),
             seen: Seen::default(),
             relevant: 0,
+            failed: BTreeMap::new(),
             share,
+        }
+    }
+}
+
+impl<P> Reader<'_, P> {
+    fn fail(&mut self, event: Identity, object: &str, index: u64, reason: String) {
+        let failure = ReadFailure { object: object.into(), record: Some(index), reason };
+        match self.failed.entry(event) {
+            Entry::Occupied(mut first) if failure < *first.get() => _ = first.insert(failure),
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                self.share.take(size_of::<(Identity, ReadFailure)>() + object.len() + failure.reason.len());
+                place.insert(failure);
+            }
         }
     }
 }
@@ -79,7 +99,7 @@ impl<P: Pass> Collector for Reader<'_, P> {
             return Ok(());
         }
         let Self { filter, pass, sessions, seen, relevant, share, .. } = self;
-        sessions.read(raw.json, |record| {
+        let read = sessions.read(raw.json, |record| {
             // Names that the filters leave out are noted as well, as everywhere.
             let event = &record.event;
             for (names, name) in
@@ -92,7 +112,18 @@ impl<P: Pass> Collector for Reader<'_, P> {
             if filter.admits_event(event) && pass.take(object, raw.index, &record, share) {
                 *relevant += 1;
             }
-        })
+        });
+        match read {
+            Err(reason) if self.sessions.has_parsed() => {
+                self.fail(identity_of(raw), object, raw.index, reason);
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    fn not_understood(&mut self) -> Vec<(Identity, ReadFailure)> {
+        std::mem::take(&mut self.failed).into_iter().collect()
     }
 
     fn relevant(&self) -> u64 {

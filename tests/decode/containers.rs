@@ -408,3 +408,32 @@ fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
         assert!(full.report.records >= 2, "{odd:.200}");
     }
 }
+
+/// A comma that is not in quotes moves what follows it under other names: such a row was a record of another call, or
+/// of one that means nothing.
+#[test]
+fn a_row_that_is_longer_than_the_heading_fails() {
+    let row = |n: u32, agent: &str, behind: &str| {
+        format!(
+            "id-{n},2026-03-02T10:00:0{n}Z,ecr.amazonaws.com,{agent},PutImage,\"{{\"\"imageTag\"\":\"\"v1\"\"}}\"{behind}\n"
+        )
+    };
+    let heading = "eventID,eventTime,eventSource,userAgent,eventName,requestParameters\n";
+    let table = [
+        heading,
+        &row(1, "docker", ""),
+        &row(2, "docker, 27", ""),
+        &row(3, "docker", ",,"),
+        &row(4, "a", ",b"),
+    ]
+    .concat();
+    for stored in [table.clone().into_bytes(), gzip(table.as_bytes())] {
+        let Reading { report, kept, .. } = all(stored);
+        let reasons: Vec<&str> = report.failed.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            ["line 2 is no JSON: 7 cells under 6 columns", "line 4 is no JSON: 7 cells under 6 columns"]
+        );
+        assert_eq!((report.records, kept.len()), (4, 2));
+    }
+}

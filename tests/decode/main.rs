@@ -4,6 +4,7 @@
 mod decode_world;
 
 mod containers;
+mod drift;
 mod oracle;
 mod shared;
 mod streams;

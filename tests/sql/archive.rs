@@ -120,6 +120,11 @@ pub fn parse(sql: &str) -> Result<Query, String> {
 }
 
 /// The answer's cells, NULL as `NULL`.
+/// The error of a query, before anything is read.
+pub fn refused(sql: &str) -> String {
+    parse(sql).err().unwrap_or_else(|| panic!("{sql}: is read"))
+}
+
 pub fn cells(answer: &Answer) -> Vec<Vec<String>> {
     let columns = answer.columns().count();
     let cell = |row, column| answer.text(row, column).unwrap_or_else(|| "NULL".to_owned());

@@ -14,3 +14,4 @@ mod spill;
 mod tally;
 mod trino_edges;
 mod trino_semantics;
+mod types;

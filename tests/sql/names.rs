@@ -1,12 +1,7 @@
 //! Name resolution: aliases with the names of columns, tables with the names of others, nested queries; and
 //! mistakes are found before anything is read.
 
-use crate::archive::{ask, fails, parse};
-
-/// The error of a query, before anything is read.
-fn refused(sql: &str) -> String {
-    parse(sql).err().unwrap_or_else(|| panic!("{sql}: is read"))
-}
+use crate::archive::{ask, fails, refused};
 
 #[test]
 fn equal_expressions_are_equal_however_they_are_written() {

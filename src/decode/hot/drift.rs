@@ -5,26 +5,18 @@ use super::Piece;
 use crate::decode::blocks::{self, Classify, Task};
 use crate::decode::fields::{Fields, is_list};
 use crate::decode::json::skip_space;
-use crate::decode::names::named;
+use crate::decode::names::{Kind, flattened, named, respelled};
+use crate::decode::payload;
 
-/// Names whose value is never a string in CloudTrail's own form, by their last letters; with opening quotes.
-const PLURALS: [&[u8]; 4] =
-    [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
-const IDENTITY: &[u8] = b"\"userIdentity";
-const ADDITIONAL: &[u8] = b"\"additionalEventData";
-/// Names whose value exporters write even if there is none.
-const CODE: &[u8] = b"\"errorCode";
-const SHARED_ID: &[u8] = b"\"sharedEventID";
-/// Tools that flatten nested members begin with those of the caller, near the beginning of the record.
-const BEGINNING_BYTES: usize = 200;
-/// A sign in a block is two bytes long, so that blocks have one byte in common.
-const STEP: usize = 63;
+/// A sign in a block is three bytes long, so that blocks have two bytes in common.
+const STEP: usize = 62;
 
-/// Whether the record is in another form. Names and times in another form are noticed when the record is
-/// found.
+/// Whether the record is in another form. The names of its service and its call, and its time, are looked at when
+/// the record is found.
 pub(super) fn is_in(text: &[u8], piece: &Piece) -> bool {
     let Some(record) = text.get(piece.start..piece.end) else { return false };
-    blocks::run(Search { record }) && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
+    blocks::run(Search { record })
+        && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted(record))
 }
 
 /// The search for a sign in a record; the answer is whether there is one.
@@ -60,62 +52,117 @@ impl Search<'_> {
     #[inline(always)]
     fn is_in(&self, base: usize, block: &[u8; 64], classify: &impl Classify) -> bool {
         let quotes = classify.equal_to(block, b'"');
-        let mut names = quotes & classify.equal_to(block, b':') >> 1;
-        while names != 0 {
-            if self.names_a_string(base + names.trailing_zeros() as usize) {
+        let colons = classify.equal_to(block, b':');
+        // `"name":`, and `"name" :` as some tools write it.
+        let mut ends = quotes & (colons >> 1 | classify.equal_to(block, b' ') >> 1 & colons >> 2);
+        while ends != 0 {
+            let end = ends.trailing_zeros();
+            ends &= ends - 1;
+            let before = quotes & ((1 << end) - 1);
+            let starts = (before != 0).then(|| base + 63 - before.leading_zeros() as usize);
+            if self.is_sign(starts, base + end as usize) {
                 return true;
             }
-            names &= names - 1;
-        }
-        let mut lists = classify.equal_to(block, b'[');
-        while lists != 0 {
-            if self.has_list(base + lists.trailing_zeros() as usize) {
-                return true;
-            }
-            lists &= lists - 1;
-        }
-        base < BEGINNING_BYTES && self.is_flattened(base, quotes & classify.equal_to(block, b'u') >> 1)
-    }
-
-    /// Whether a name that ends at the quote `at` has a string as its value, and should not.
-    #[inline(always)]
-    fn names_a_string(&self, at: usize) -> bool {
-        let Some((name, [b'"', b':', value @ ..])) = self.record.split_at_checked(at) else { return false };
-        if !matches!(value, [b'"' | b' ' | b'\t' | b'\r' | b'\n', ..]) {
-            return false;
-        }
-        let is_one = match name {
-            [.., b's'] => PLURALS.iter().any(|plural| name.ends_with(plural)),
-            [.., b'e'] => name.ends_with(CODE),
-            [.., b'D'] => name.ends_with(SHARED_ID),
-            [.., b'y'] => name.ends_with(IDENTITY),
-            [.., b'a'] => name.ends_with(ADDITIONAL),
-            _ => false,
-        };
-        is_one && value.get(skip_space(value, 0)) == Some(&b'"')
-    }
-
-    /// Whether the list that may begin at `at` is the value of a name for which CloudTrail writes no list.
-    fn has_list(&self, at: usize) -> bool {
-        let name = || {
-            let before = self.record.get(..at)?.trim_ascii_end().strip_suffix(b":")?;
-            let before = before.trim_ascii_end().strip_suffix(b"\"")?;
-            before.get(memchr::memrchr(b'"', before)? + 1..)
-        };
-        name().and_then(named).is_some_and(|(kind, _)| is_list(kind, b"["))
-    }
-
-    /// Whether one of the `names` that begin in the block at `base` is that of a member of the caller.
-    #[inline(always)]
-    fn is_flattened(&self, base: usize, mut names: u64) -> bool {
-        while names != 0 {
-            let name = self.record.get(base + names.trailing_zeros() as usize..).unwrap_or_default();
-            if let Some([b'.' | b'_', ..]) = name.strip_prefix(IDENTITY) {
-                return true;
-            }
-            names &= names - 1;
         }
         false
+    }
+
+    /// Whether the member whose name ends at the quote `end` is a sign. `starts` is the quote before the name, if
+    /// that is in the same block.
+    #[inline(always)]
+    fn is_sign(&self, starts: Option<usize>, end: usize) -> bool {
+        let starts = starts.or_else(|| memchr::memrchr(b'"', self.record.get(..end)?));
+        let Some(name) = starts.and_then(|starts| self.record.get(starts + 1..end)) else { return false };
+        may_be_own(name) && self.is_odd(name, end + 1) || self.is_odd_inside(starts, name, end + 1)
+    }
+
+    /// The same for a member inside of a payload. Who spells names in another way does so with the first one of an
+    /// object, too.
+    #[inline(always)]
+    fn is_odd_inside(&self, starts: Option<usize>, name: &[u8], behind: usize) -> bool {
+        let value = skip_space(self.record, skip_space(self.record, behind) + 1);
+        let value = self.record.get(value..).unwrap_or_default();
+        let is_first = || {
+            starts
+                .and_then(|starts| self.record.get(starts.checked_sub(1)?))
+                .is_some_and(|byte| *byte == b'{')
+        };
+        payload::is_odd_value(name, value)
+            || !is_camel(name) && is_first() && payload::is_other_spelling(name)
+    }
+
+    #[inline(never)]
+    fn is_odd(&self, name: &[u8], behind: usize) -> bool {
+        let Some((kind, _)) = named(name) else {
+            return respelled(name).is_some() || flattened(name).is_some();
+        };
+        let value = skip_space(self.record, skip_space(self.record, behind) + 1);
+        is_odd_value(kind, self.record.get(value..).unwrap_or_default())
+    }
+}
+
+/// Whether a name is written as nearly all of CloudTrail's are: `imageTag`; or too short to be another.
+#[inline(always)]
+fn is_camel(name: &[u8]) -> bool {
+    let is_lower = |byte: &u8| byte.is_ascii_lowercase();
+    name.len() < 4 || name.first().is_some_and(is_lower) && name.iter().any(u8::is_ascii_uppercase)
+}
+
+/// Whether a member may be a record's own, in whatever spelling, or one that a tool has moved to the top: told by the
+/// first letters.
+#[inline(always)]
+fn may_be_own(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"_").unwrap_or(name);
+    let Some(first) = name.first_chunk::<4>() else { return false };
+    matches!(
+        &(u32::from_ne_bytes(*first) | LOWER).to_ne_bytes(),
+        b"even"
+            | b"user"
+            | b"awsr"
+            | b"awse"
+            | b"sour"
+            | b"erro"
+            | b"requ"
+            | b"apiv"
+            | b"shar"
+            | b"vpce"
+            | b"sess"
+            | b"resp"
+            | b"serv"
+            | b"addi"
+            | b"reso"
+            | b"adde"
+            | b"tlsd"
+            | b"edge"
+            | b"insi"
+            | b"read"
+            | b"mana"
+            | b"reci"
+    ) || matches!(name.get(3), Some(b'_' | b'-' | b' '))
+}
+
+/// Makes letters lower case.
+const LOWER: u32 = u32::from_ne_bytes([0x20; 4]);
+
+/// Whether the value of a record's own member may be in another form; `value` is the text from it on.
+fn is_odd_value(kind: Kind, value: &[u8]) -> bool {
+    let is_text = value.first() == Some(&b'"');
+    if is_list(kind, value) {
+        return true;
+    }
+    match kind {
+        Kind::Json => matches!(value, [b'"' | b'{', ..]),
+        Kind::Object | Kind::Payload => is_text,
+        Kind::Code => !value.starts_with(b"null"),
+        Kind::Region if matches!(value, [b'"', b'A'..=b'Z', ..]) => true,
+        Kind::Word | Kind::Region => match value {
+            [b'"', b'n' | b'N' | b'-' | b'<' | b'(' | b'\\' | b' ', ..] => true,
+            [b'"', first, second, ..] => [*first, *second].eq_ignore_ascii_case(b"un"),
+            _ => false,
+        },
+        Kind::Flag => !matches!(value, [b't' | b'f' | b'n', ..] | [b'"', b't' | b'f', ..]),
+        // These were looked at.
+        Kind::Any | Kind::Name | Kind::Source | Kind::Account | Kind::Time => false,
     }
 }
 
@@ -131,25 +178,49 @@ mod tests {
     fn signs_are_found_wherever_they_stand() {
         for filler in 0..200 {
             let before = format!(r#"{{"eventVersion":"{}","#, "x".repeat(filler));
-            for name in PLURALS.into_iter().chain([IDENTITY, ADDITIONAL, CODE, SHARED_ID]) {
-                let name = str::from_utf8(name).unwrap();
+            for name in [
+                "requestParameters",
+                "responseElements",
+                "serviceEventDetails",
+                "resources",
+                "userIdentity",
+                "additionalEventData",
+                "errorCode",
+            ] {
                 for value in [r#""x""#, r#" "x""#, "\n\t\"x\""] {
-                    assert!(is_suspected(&format!(r#"{before}{name}":{value}}}"#)), "{filler} {name}");
+                    for colon in [":", " :"] {
+                        let record = format!(r#"{before}"{name}"{colon}{value}}}"#);
+                        assert!(is_suspected(&record), "{record}");
+                    }
                 }
-                for value in [r#"{"a":"b"}"#, r#" {"a": "b"}"#, "null"] {
-                    assert!(!is_suspected(&format!(r#"{before}{name}":{value}}}"#)), "{filler} {name}");
-                }
-                assert!(!is_suspected(&format!(r#"{before}{}":"x"}}"#, &name[1..])), "{filler} {name}");
+                assert!(!is_suspected(&format!(r#"{before}"{name}":null}}"#)), "{filler} {name}");
+                assert!(!is_suspected(&format!(r#"{before}"{}":"x"}}"#, &name[1..])), "{filler} {name}");
             }
-            for list in [r#""requestParameters":[{}]"#, r#""userIdentity" : [1]"#, r#""eventName":["x"]"#] {
-                assert!(is_suspected(&format!("{before}{list}}}")), "{filler} {list}");
+            for sign in [
+                r#""requestParameters":[{}]"#,
+                r#""userIdentity" : [1]"#,
+                r#""sharedEventID":"-""#,
+                r#""awsRegion":"undefined""#,
+                r#""readOnly":"True""#,
+                r#""errorCode":404"#,
+                r#""RequestParameters":{}"#,
+                r#""error_code":"x""#,
+                r#""tls_details":null"#,
+                r#""userIdentity.type":"Root""#,
+                r#""_userIdentity_type":"Root""#,
+                r#""requestParameters.imageTag":"v1""#,
+                r#""UserIdentityArn":"a""#,
+            ] {
+                assert!(is_suspected(&format!("{before}{sign}}}")), "{filler} {sign}");
             }
-            assert!(!is_suspected(&format!(r#"{before}"resources":[{{"ARN":["a"]}}]}}"#)), "{filler}");
-            for mark in [".", "_"] {
-                let record = format!(r#"{before}"userIdentity{mark}type":"Root"}}"#);
-                assert!(before.len() >= BEGINNING_BYTES || is_suspected(&record), "{filler}");
+            for ordinary in [
+                r#""requestParameters":{"a":"b"}"#,
+                r#""resources": [{"ARN":["a"]}]"#,
+                r#""userIdentity":{"type":"Root","userName":"a","sessionContext":{}}"#,
+                r#""awsRegion":"us-east-1","readOnly":true,"eventType":"AwsApiCall""#,
+            ] {
+                assert!(!is_suspected(&format!("{before}{ordinary}}}")), "{filler} {ordinary}");
             }
         }
-        assert!(!is_suspected(r#"{"eventVersion":"1.11","userIdentity":{"type":"Root","userName":"a"}}"#));
     }
 }

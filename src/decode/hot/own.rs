@@ -69,7 +69,7 @@ impl Own<'_> {
         let place = self.place(source, of, name, classify)?;
         let account = last.account.read(account(kind?, classify)?)?;
         let identity = written(id, Some(time), place, account);
-        Some(Usual { time, wanted: sources.want(of, name), identity })
+        Some(Usual { time, wanted: sources.want(of, name)?, identity })
     }
 
     /// The text from the source to the region, if source, name and region follow each other as CloudTrail

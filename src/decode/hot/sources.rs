@@ -1,5 +1,7 @@
 //! Which records are wanted, told by the first letters of their `eventSource` where those are enough.
 
+use crate::decode::calls::CALLS;
+use crate::decode::spelling::may_be_spelled_otherwise;
 use crate::decode::{Named, Wanted};
 
 /// Size of a table in bits.
@@ -14,13 +16,18 @@ pub(super) struct Sources<'w> {
     wanted: Wanted<'w>,
     sources: Beginnings,
     names: Beginnings,
+    all_names: bool,
+    /// The services of images.
+    services: Beginnings,
+    /// Their calls, in lower case.
+    calls: Beginnings,
 }
 
 impl<'w> Sources<'w> {
     pub(super) fn of(wanted: Wanted<'w>) -> Self {
         let (sources, names) = match wanted {
             Wanted::All => (Beginnings::ALL, Beginnings::ALL),
-            Wanted::Sources(sources) => (Beginnings::of(sources), Beginnings::ALL),
+            Wanted::Sources(sources) => (Beginnings::of(sources.iter().chain(&BEFORE)), Beginnings::ALL),
             Wanted::Named { sources, names } => {
                 let mut beginnings = Beginnings::of(names.iter().flat_map(|(_, names)| *names));
                 let is_named = |source: &&str| names.iter().any(|(of, _)| of == source);
@@ -29,10 +36,13 @@ impl<'w> Sources<'w> {
                 {
                     beginnings = Beginnings::ALL;
                 }
-                (Beginnings::of(sources), beginnings)
+                (Beginnings::of(sources.iter().chain(&BEFORE)), beginnings)
             }
         };
-        Self { wanted, sources, names }
+        let services = Beginnings::of(CALLS.iter().map(|(source, _)| source).chain(&BEFORE));
+        let mut calls = Beginnings([0; BITS / 64]);
+        CALLS.iter().flat_map(|(_, calls)| *calls).for_each(|call| calls.add(lower_bit_of(call.as_bytes())));
+        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }), services, calls }
     }
 
     /// Whether these tables were made for the same lists.
@@ -42,10 +52,23 @@ impl<'w> Sources<'w> {
     }
 
     /// Whether records of this source are wanted; `name` is the text after the opening quote of the
-    /// `eventName`.
+    /// `eventName`. `None` if the record has to be read in full to tell: another tool may have written it.
     #[inline(always)]
-    pub(super) fn want(&self, source: &[u8], name: &[u8]) -> bool {
-        self.sources.may_have(source) && self.names.may_have(name) && self.wanted.event(source, name)
+    pub(super) fn want(&self, source: &[u8], name: &[u8]) -> Option<bool> {
+        if !self.sources.may_have(source) {
+            return Some(false);
+        }
+        let wanted = self.names.may_have(name) && self.wanted.event(source, name);
+        // A name that is wanted is known; if all names are, any may be spelled in another way.
+        let is_known = wanted && !self.all_names || !self.services.may_have(source);
+        (is_known || !self.is_unsure(source, name)).then_some(wanted)
+    }
+
+    /// Whether a record of a service of images has to be read in full to tell what it is.
+    #[inline(never)]
+    fn is_unsure(&self, source: &[u8], name: &[u8]) -> bool {
+        let name = name.get(..memchr::memchr(b'"', name).unwrap_or(name.len())).unwrap_or_default();
+        may_be_spelled_otherwise(source, name, |name| self.calls.may_have_in_any_case(name))
     }
 
     /// Whether records of this source are wanted whatever their name.
@@ -53,6 +76,9 @@ impl<'w> Sources<'w> {
         self.wanted.source(source)
     }
 }
+
+/// The beginnings of hosts that tools put before the names of services.
+const BEFORE: [&str; 2] = ["api.", "http"];
 
 /// The first letters of some texts, as bits of a table.
 #[derive(Clone, Copy)]
@@ -62,12 +88,19 @@ impl Beginnings {
     const ALL: Self = Self([u64::MAX; BITS / 64]);
 
     fn of<'s>(texts: impl IntoIterator<Item = &'s &'s str>) -> Self {
-        let mut words = [0; BITS / 64];
-        for text in texts {
-            let (word, bit) = bit_of(text.as_bytes());
-            words[word] |= bit;
-        }
-        Self(words)
+        let mut all = Self([0; BITS / 64]);
+        texts.into_iter().for_each(|text| all.add(bit_of(text.as_bytes())));
+        all
+    }
+
+    fn add(&mut self, (word, bit): (usize, u64)) {
+        self.0[word] |= bit;
+    }
+
+    /// The same, if they were added in lower case.
+    fn may_have_in_any_case(&self, text: &[u8]) -> bool {
+        let (word, bit) = lower_bit_of(text);
+        self.0[word] & bit != 0
     }
 
     /// Whether one of the texts may begin like this one.
@@ -81,7 +114,21 @@ impl Beginnings {
 /// The position of a text in a table: word and bit. Texts with fewer letters share one.
 #[inline(always)]
 fn bit_of(text: &[u8]) -> (usize, u64) {
-    let letters = text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters));
+    bit_of_letters(first_letters(text))
+}
+
+/// The same of a text in lower case.
+fn lower_bit_of(text: &[u8]) -> (usize, u64) {
+    bit_of_letters(first_letters(text) | u32::from_ne_bytes([0x20; LETTERS]))
+}
+
+#[inline(always)]
+fn first_letters(text: &[u8]) -> u32 {
+    text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters))
+}
+
+#[inline(always)]
+fn bit_of_letters(letters: u32) -> (usize, u64) {
     // Any odd factor distributes the letters; this one separates the most frequent services from those of
     // images.
     let number = letters.wrapping_mul(0x27d4_eb2f) >> (u32::BITS - BITS.ilog2());
@@ -100,12 +147,14 @@ mod tests {
             let wanted = Wanted::Sources(&ALL[..count]);
             let sources = Sources::of(wanted);
             for source in ALL.iter().chain(&["ecr-public.amazonaws.com", "ec2.amazonaws.com", "a", "ecr"]) {
-                assert_eq!(
-                    sources.want(source.as_bytes(), b"PutImage"),
-                    wanted.source(source.as_bytes()),
-                    "{source} of {count}"
-                );
-                assert!(Sources::of(Wanted::All).want(source.as_bytes(), b""));
+                // `None`: what is no host is read in full.
+                for (sources, is_wanted) in
+                    [(&sources, wanted.source(source.as_bytes())), (&Sources::of(Wanted::All), true)]
+                {
+                    let told = sources.want(source.as_bytes(), b"PutImage\"");
+                    assert!(told.is_none_or(|told| told == is_wanted), "{source} of {count}");
+                    assert!(told.is_some() || !source.ends_with(".com"), "{source} of {count}");
+                }
             }
         }
     }
@@ -118,14 +167,14 @@ mod tests {
         let want = |names: &'static [Named], source: &str, name: &str| {
             let wanted = Wanted::Named { sources: &SOURCES, names };
             let told = Sources::of(wanted).want(source.as_bytes(), name.as_bytes());
-            assert_eq!(told, wanted.event(source.as_bytes(), name.as_bytes()), "{source} {name}");
-            told
+            assert_eq!(told, Some(wanted.event(source.as_bytes(), name.as_bytes())), "{source} {name}");
+            told == Some(true)
         };
         assert!(want(&NAMES, SOURCES[0], "PutImage\"") && want(&NAMES, SOURCES[0], "BatchDeleteImage\""));
         assert!(
             !want(&NAMES, SOURCES[0], "DisableKey\"")
                 && !want(&NAMES, SOURCES[1], "Decrypt\"")
-                && !want(&NAMES, SOURCES[1], "D\"")
+                && !want(&NAMES, SOURCES[1], "De\"")
         );
         const ONE: [Named; 1] = [NAMES[0]];
         assert!(want(&ONE, SOURCES[1], "Decrypt\""), "of a source without names all are wanted");

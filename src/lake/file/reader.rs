@@ -330,7 +330,7 @@ impl Reader {
         let Some(Ok(Statistics::Binary(statistics))) = chunk.statistics(&self.metadata.footer_buf) else {
             return true;
         };
-        statistics.null_count != i64::try_from(chunk.num_values()).ok()
+        statistics.null_count != Some(chunk.num_values())
     }
 
     fn column(&self, group: usize, wanted: &Wanted<'_>, mask: Option<&Bitmap>) -> PolarsResult<Column> {

@@ -16,7 +16,7 @@ pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
     }
     let removed = record.response.get("imageIds");
     let failures = record.response.get("failures");
-    if !removed.is_array() && !failures.is_array() {
+    if !removed.is_array() && !failures.is_array() || super::is_no_list(removed) {
         return Action::Omitted;
     }
     let legible = image::image_ids(removed);

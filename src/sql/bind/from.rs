@@ -1,8 +1,8 @@
 //! FROM: gives each table a unique name, and binds join conditions to both sides.
 
 use sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor,
-    TableWithJoins,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableAlias,
+    TableFactor, TableWithJoins,
 };
 
 use super::resolve::Clause;
@@ -13,6 +13,7 @@ use crate::sql::scope::{Scope, Via};
 use crate::sql::syntax::{names, walk};
 use crate::sql::types::columns::aliased;
 use crate::sql::types::relation::Relation;
+use crate::sql::types::schema::joined;
 use crate::tables;
 
 impl Binder {
@@ -91,7 +92,7 @@ impl Binder {
                 if let Some(equal) = from::equal_columns(&left, &right, &columns)? {
                     self.condition(&Scope { relation: &both, ..*like }, &mut equal.clone())?;
                 }
-                return from::merged(&Scope { relation: &both, ..*like }, &both, left.fields.len(), &columns);
+                return joined(&left.fields, &right.fields, &columns).map(Relation::without_rows);
             }
             JoinConstraint::None | JoinConstraint::Natural => {}
         }
@@ -136,6 +137,9 @@ impl Binder {
             }
             other => return Err(SqlError::new("this is not supported in FROM").at_span(other.span())),
         };
+        if let Some(alias) = names::alias_of(factor) {
+            check_names(alias, &rows)?;
+        }
         self.know(factor, rows.clone());
         Ok(rows)
     }
@@ -156,6 +160,10 @@ impl Binder {
         let mut right = both.clone();
         right.fields.drain(..left.fields.len());
         right.columns.drain(..left.columns.len());
+        if let Some(alias) = names::alias_of(factor).filter(|alias| alias.columns.len() > right.fields.len())
+        {
+            check_names(alias, &right)?;
+        }
         self.know(factor, right);
         Ok(both)
     }
@@ -168,9 +176,27 @@ impl Binder {
         let rows = self.query(like.ctes, Some((&scope, Via::Rows(&[]))), subquery)?.seen();
         self.give_name(alias, &Ident::new(""));
         let right = aliased(rows, alias.as_ref(), None);
+        if let Some(alias) = alias {
+            check_names(alias, &right)?;
+        }
         self.know(factor, right.clone());
         Ok(left.clone().beside(right))
     }
+}
+
+/// Checks that a table has a column for each name that is given for its columns.
+pub(super) fn check_names(alias: &TableAlias, rows: &Relation) -> Result<()> {
+    let count = rows.fields.iter().filter(|field| !field.hidden).count();
+    if alias.columns.len() <= count {
+        return Ok(());
+    }
+    let error = SqlError::new(format!(
+        "{} has {count} column{}, and {} names are given for them",
+        names::written(&alias.name.value),
+        if count == 1 { "" } else { "s" },
+        alias.columns.len(),
+    ));
+    Err(error.at_span(alias.name.span))
 }
 
 /// The columns with the same name on both sides.

@@ -77,7 +77,9 @@ impl VisitorMut for Resolver<'_> {
         if self.depth == 0 {
             let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
             match bound {
-                Ok(columns) => self.binder.shapes.add(query.clone(), columns.seen()),
+                Ok(columns) => {
+                    self.binder.subqueries.borrow_mut().push((query.clone(), columns.seen()));
+                }
                 Err(error) => return self.fail(error),
             }
         }
@@ -223,7 +225,7 @@ impl Resolver<'_> {
     fn column(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let mut at = Some(self.scope);
         while let Some(scope) = at {
-            if let Some((index, used)) = columns::find(scope.relation, parts)? {
+            if let Some((index, used)) = columns::find(&scope.relation.fields, parts)? {
                 return Ok(Some(
                     match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
                         Some(table) => written_out(table, parts, used),

@@ -1,17 +1,20 @@
 //! Binds a SELECT clause by clause, in the order of evaluation.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
     Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem,
     SelectItemQualifiedWildcardKind, Value,
 };
 
-use super::Binder;
 use super::resolve::Clause;
+use super::{Binder, Selected};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::run::select::listed_of;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::grouping::refuse_unknown;
-use crate::sql::syntax::names;
+use crate::sql::syntax::grouping::{order_exprs, refuse_unknown};
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
+use crate::sql::syntax::{names, walk};
 use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
 
@@ -34,12 +37,18 @@ impl Binder {
         }
         self.group_by(&scope, select)?;
         self.having(&scope, select)?;
-        let mut listed = listed_of(like, &rows, select, None)?.rows;
+        let mut listed = listed_of(like, &rows, select, None)?;
         if let Some(by) = by {
-            self.resolve_all(&scope, Clause::Order(&listed.fields), by)?;
-            listed = listed_of(like, &rows, select, Some(by))?.rows;
+            self.resolve_all(&scope, Clause::Order(&listed.rows.fields), by)?;
+            listed = listed_of(like, &rows, select, Some(by))?;
+            if select.distinct.is_some() {
+                check_sorted(select, by)?;
+            }
         }
-        Ok(listed.slice(0, 0))
+        let columns = listed.rows.fields;
+        let selected = Selected { computed: listed.computed, columns: columns.clone() };
+        self.selects.borrow_mut().push((select.clone(), selected));
+        Ok(Relation::without_rows(columns))
     }
 
     fn item(&self, scope: &Scope<'_>, item: &mut SelectItem) -> Result<()> {
@@ -126,6 +135,37 @@ impl Binder {
     }
 }
 
+/// Checks that what DISTINCT rows are sorted by is in their list: rows that it makes one may differ in anything
+/// else.
+fn check_sorted(select: &Select, by: &OrderBy) -> Result<()> {
+    struct Known<'s>(Vec<&'s Expr>);
+    impl VisitorMut for Known<'_> {
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if self.0.iter().any(|known| **known == *expr) {
+                *expr = Expr::Value(Value::Null.into());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let listed: Vec<&Expr> = walk::list_exprs(select).collect();
+    if listed.len() < select.projection.len() {
+        return Ok(());
+    }
+    let mut known = Known(listed);
+    for (key, _) in order_exprs(by)? {
+        let mut rest = key.clone();
+        let _ = visit_mut(&mut rest, &mut known);
+        let calls = walk::Calls::of([&rest]);
+        if !names::free(&rest).is_empty() || !calls.aggregates.is_empty() || !calls.windows.is_empty() {
+            return Err(SqlError::new(
+                "SELECT DISTINCT is sorted by what is in its list: equal rows may differ in anything else",
+            )
+            .at(&key));
+        }
+    }
+    Ok(())
+}
+
 /// The expression of the SELECT list that a GROUP BY key stands for.
 fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Expr>> {
     match key {
@@ -146,7 +186,7 @@ fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Ex
             _ => Ok(None),
         },
         Expr::Identifier(ident)
-            if columns::find(scope.relation, std::slice::from_ref(ident))
+            if columns::find(&scope.relation.fields, std::slice::from_ref(ident))
                 .map_err(|error| error.at(key))?
                 .is_none() =>
         {

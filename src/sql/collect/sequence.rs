@@ -76,7 +76,7 @@ struct Ahead<'s> {
     partition: Option<Vec<u8>>,
     partition_rows: usize,
     /// For each window function, its value in the last row that has been looked at.
-    last: Vec<Option<i64>>,
+    last: Vec<Option<Values>>,
 }
 
 impl<'s> Ahead<'s> {
@@ -164,9 +164,11 @@ impl<'s> Ahead<'s> {
         let made = shown(&seen, &own, &mut |at, values| {
             let carry = self.sequence.calls().get(at).map(|(_, carry)| *carry);
             let carry = carry.ok_or_else(|| SqlError::new("a window function is missing"))?;
-            let values = carry.adjusted(values, &so_far, last.get(at).copied().flatten())?;
+            let values = carry.adjusted(values, &so_far, last.get(at).and_then(Option::as_ref))?;
             if let (Some(slot), true) = (next.get_mut(at), carry.is_value()) {
-                *slot = values.wholes()?.get(end - 1);
+                let row = u32::try_from(end - 1).ok();
+                let value = values.take(&[row])?;
+                *slot = Some(value);
             }
             Ok(values)
         })?;

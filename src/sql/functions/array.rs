@@ -64,7 +64,9 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "cardinality" | "size" => lengths_of(call),
-        "element_at" => call.arity(2, 2).and_then(|()| subscript(call.arg(0)?, call.arg(1)?, call.height)),
+        "element_at" => {
+            call.arity(2, 2).and_then(|()| subscript(call.arg(0)?, call.arg(1)?, call.height, call.lenient))
+        }
         "contains" if matches!(call.args.get(1), Some(Values { kind: Kind::Ip, .. })) => in_network(call),
         "contains" | "array_contains" => contains(call),
         "array_join" => array_join(call),
@@ -112,7 +114,12 @@ pub(in crate::sql) fn row_of(scope: &Scope<'_>, elements: &[Expression]) -> Resu
 }
 
 /// `array[n]`, `map['key']`.
-pub(in crate::sql) fn subscript(values: &Values, index: &Values, height: usize) -> Result<Values> {
+pub(in crate::sql) fn subscript(
+    values: &Values,
+    index: &Values,
+    height: usize,
+    lenient: bool,
+) -> Result<Values> {
     match (&values.kind, index.constant_whole()) {
         (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => {
             return super::json::member_named(values, index, height);
@@ -134,7 +141,12 @@ pub(in crate::sql) fn subscript(values: &Values, index: &Values, height: usize) 
     let (elements, places): (Values, Vec<Option<u32>>) = match &values.kind {
         Kind::Map(..) => {
             let (keys, data) = halves(&elements)?;
-            let (keys, wanted) = (cast::texts(&keys, keys.data.len())?, cast::texts(index, height)?);
+            let kind = common(&keys.kind, &index.kind).map_err(|_| {
+                SqlError::new(format!("the keys of this map are {}, and this is {}", keys.kind, index.kind))
+            })?;
+            let count = keys.data.len();
+            let keys = cast::texts(&cast::cast(&keys, &kind, count, true)?, count)?;
+            let wanted = cast::texts(&cast::cast(index, &kind, height, true)?, height)?;
             let place = |row: usize| {
                 let wanted = wanted.get(if index.constant { 0 } else { row })?.as_ref()?;
                 ranges
@@ -151,6 +163,9 @@ pub(in crate::sql) fn subscript(values: &Values, index: &Values, height: usize) 
                 )));
             }
             let indices = index.wholes()?;
+            if !lenient && (0..index.data.len()).any(|row| indices.get(row) == Some(0)) {
+                return Err(SqlError::value("the positions of an array begin at 1"));
+            }
             let place = |row: usize| {
                 let range = ranges.get(row, values.constant)?;
                 let index = indices.get(row)?;
@@ -289,6 +304,7 @@ fn map(call: &Call<'_>) -> Result<Values> {
     if lengths != other {
         return Err(SqlError::value("keys and values of a map must be as many"));
     }
+    made::check_keys(call, &keys, &lengths)?;
     let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);

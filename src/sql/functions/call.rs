@@ -57,8 +57,12 @@ impl Call<'_> {
         match self.args.len() {
             count if (least..=most).contains(&count) => Ok(()),
             count => Err(SqlError::new(format!(
-                "takes {} arguments, not {count}",
-                if least == most { least.to_string() } else { format!("{least} to {most}") }
+                "takes {}, not {count}",
+                match (least, most) {
+                    (1, 1) => "1 argument".to_owned(),
+                    (least, most) if least == most => format!("{least} arguments"),
+                    (least, most) => format!("{least} to {most} arguments"),
+                }
             ))),
         }
     }

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::BinaryOperator as Op;
 
+use super::other_types::{self, Side};
 use super::partition;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
@@ -98,7 +99,10 @@ fn is(values: &Values, asked: Option<bool>, wanted: bool) -> Result<Values> {
 }
 
 fn distinct(scope: &Scope<'_>, a: &Expression, b: &Expression, wanted: bool) -> Result<Values> {
+    let (left, right) = (a, b);
     let (a, b) = (scope.value(a)?, scope.value(b)?);
+    let sides = (Side::of(scope, left, &a.kind), Side::of(scope, right, &b.kind));
+    other_types::check("IS DISTINCT FROM", sides.0, sides.1)?;
     let height = scope.height();
     let equal = compare::same(&a, &b, height, scope.lenient)?;
     let (equal, a_null, b_null) = (equal.truths()?, nulls(&a)?, nulls(&b)?);
@@ -117,14 +121,18 @@ fn distinct(scope: &Scope<'_>, a: &Expression, b: &Expression, wanted: bool) -> 
 
 fn between(
     scope: &Scope<'_>,
-    value: &Expression,
-    (low, high): (&Expression, &Expression),
+    expr: &Expression,
+    (from, to): (&Expression, &Expression),
     negated: bool,
 ) -> Result<Values> {
-    let low = scope.value(low)?;
-    let value = partition::spelt(scope, value, scope.value(value)?, &low)?;
+    let (low, high) = (scope.value(from)?, scope.value(to)?);
+    let value = partition::spelt(scope, expr, scope.value(expr)?, &low)?;
+    for (bound, values) in [(from, &low), (to, &high)] {
+        let sides = (Side::of(scope, expr, &value.kind), Side::of(scope, bound, &values.kind));
+        other_types::check("BETWEEN", sides.0, sides.1)?;
+    }
     let above = compare::compare(&Op::GtEq, &value, &low, scope.height(), scope.lenient)?;
-    let below = compare::compare(&Op::LtEq, &value, &scope.value(high)?, scope.height(), scope.lenient)?;
+    let below = compare::compare(&Op::LtEq, &value, &high, scope.height(), scope.lenient)?;
     let both = combine(&above, &below, false, scope.height())?;
     if negated { not(&both) } else { Ok(both) }
 }
@@ -132,6 +140,10 @@ fn between(
 fn in_list(scope: &Scope<'_>, expr: &Expression, list: &[Expression], negated: bool) -> Result<Values> {
     let mut value = scope.value(expr)?;
     let items = list.iter().map(|item| scope.value(item)).collect::<Result<Vec<_>>>()?;
+    for (item, values) in list.iter().zip(&items) {
+        let sides = (Side::of(scope, expr, &value.kind), Side::of(scope, item, &values.kind));
+        other_types::check("IN", sides.0, sides.1).map_err(|error| error.at_span(item.span))?;
+    }
     if let Some(first) = items.first() {
         value = partition::spelt(scope, expr, value, first)?;
     }

@@ -4,17 +4,16 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor};
 
 use crate::sql::scope::Ctes;
 use crate::sql::syntax::dialect;
 use crate::sql::syntax::names::{self, is_events, top};
-use crate::sql::syntax::visit::{Visitor, relations, visit};
+use crate::sql::syntax::visit::relations;
 use crate::sql::types::relation::Relation;
-use crate::tables::cloudtrail;
 
 /// The name of the inner query's rows in the outer query; no query can contain such a name.
-const NAME: &str = "\0inner";
+pub(in crate::sql) const NAME: &str = "\0inner";
 
 /// A query over the rows of an inner query.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ pub(in crate::sql) fn split(tree: &Query, mut is_good: impl FnMut(&Query) -> boo
         inner.as_ref().map(|_| ())
     });
     // Other names of columns, which `*` does not show, do not leave the inner query.
-    let inner = inner.filter(|_| !has_other_names(&outer))?;
+    let inner = inner.filter(|_| !names::has_other_names(&outer))?;
     Some((inner, Outer { tree: outer }))
 }
 
@@ -98,22 +97,4 @@ fn all_rows(query: &Query) -> Option<Query> {
     *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(NAME))]);
     *alias = Some(TableAlias { explicit: false, name: Ident::new(NAME), columns: Vec::new(), at: None });
     Some(all)
-}
-
-fn has_other_names(query: &Query) -> bool {
-    struct Finder;
-    impl Visitor for Finder {
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let last = match expr {
-                Expr::Identifier(ident) => Some(ident),
-                Expr::CompoundIdentifier(parts) => parts.get(1),
-                _ => None,
-            };
-            let is_other = |ident: &Ident| {
-                cloudtrail::OTHER_NAMES.iter().any(|(other, _)| ident.value.eq_ignore_ascii_case(other))
-            };
-            if last.is_some_and(is_other) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        }
-    }
-    visit(query, &mut Finder).is_break()
 }

@@ -10,6 +10,7 @@
 //! events. Before that, [`inline`] replaces common table expressions by their definitions, so that each
 //! occurrence of the events table can have its own key.
 
+mod asked;
 mod events_table;
 mod inline;
 mod joined;
@@ -19,7 +20,7 @@ mod sides;
 pub(in crate::sql) use events_table::EventsTable;
 use sqlparser::ast::{Expr, OrderBy, Query, Select, SetExpr, TableFactor};
 
-pub(in crate::sql) use inline::{inline as mentions, is_mention};
+pub(in crate::sql) use inline::{inline as mentions, is_mention, write_out_with};
 pub(in crate::sql) use sides::as_select;
 
 use crate::sql::bind::Bound;
@@ -75,7 +76,11 @@ impl Divider<'_> {
     fn top(&mut self, query: &Query, can_merge: bool) -> Option<bool> {
         let looked = self.look(query)?;
         let is_grouped = looked.grouped.is_some();
-        if is_grouped && can_merge && self.any_rows(&looked).is_some() {
+        // What stands in the list and in HAVING is worked out when the groups of all shares are together, where
+        // there are no events.
+        let is_of_groups = !inline::has_events_table(&looked.select.projection)
+            && !looked.select.having.iter().any(inline::has_events_table);
+        if is_grouped && can_merge && is_of_groups && self.any_rows(&looked).is_some() {
             return Some(false);
         }
         match self.by_itself(&looked) {
@@ -128,11 +133,11 @@ impl Divider<'_> {
 
     /// Divides the FROM clause of a SELECT by any possible key.
     fn any_rows(&mut self, looked: &Looked<'_>) -> Option<()> {
-        for by in self.candidates(&looked.select.from, looked.select.selection.as_ref()) {
+        let joined = self.candidates(&looked.select.from, looked.select.selection.as_ref());
+        for by in joined.into_iter().chain(self.asked_candidates(looked)) {
             self.reset();
-            if self.rows(&looked.select.from, looked.select.selection.as_ref(), &by, false).is_some()
-                && self.is_done()
-            {
+            let rows = self.rows(&looked.select.from, looked.select.selection.as_ref(), &by, false);
+            if rows.and_then(|()| self.asked(looked.select, &looked.rows, &by)).is_some() && self.is_done() {
                 return Some(());
             }
         }
@@ -204,7 +209,8 @@ impl Divider<'_> {
             || looked.grouped.is_some()
             || !looked.windows.is_empty()
             || looked.select.distinct.is_some();
-        self.rows(&looked.select.from, looked.select.selection.as_ref(), by, exact)
+        self.rows(&looked.select.from, looked.select.selection.as_ref(), by, exact)?;
+        self.asked(looked.select, &looked.rows, by)
     }
 
     /// The type of an expression over rows; `None` if it uses anything else, or no column.

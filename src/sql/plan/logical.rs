@@ -14,7 +14,7 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, OrderByOptions, SelectItem, SetOperator};
 
 use crate::sql::syntax::names::is_events;
-use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::relation::Field;
 use crate::tables::Table;
 
 /// A query.
@@ -25,8 +25,6 @@ pub(in crate::sql) struct Plan {
     /// Whether that is WITH RECURSIVE.
     pub is_recursive: bool,
     pub top: Node,
-    /// The columns of the result with their types. For a subquery in FROM they are kept with its table instead.
-    pub columns: Vec<Field>,
 }
 
 /// A table that WITH defines.
@@ -43,6 +41,9 @@ pub(in crate::sql) struct Common {
 #[derive(Debug)]
 pub(in crate::sql) struct Node {
     pub operator: Operator,
+    /// The columns of its rows with their types. Groups and window functions have expressions as names; a list
+    /// of a SELECT that was made after names were bound has none.
+    pub fields: Vec<Field>,
     /// No input for a table, two for a join or a set operation, else one.
     pub inputs: Vec<Node>,
     /// The subqueries in its expressions.
@@ -103,11 +104,8 @@ pub(in crate::sql) enum Operator {
     },
     /// Window functions: columns added to each row.
     Window(Vec<Expr>),
-    /// The list of a SELECT, over these columns.
-    Project {
-        items: Vec<SelectItem>,
-        over: Option<Relation>,
-    },
+    /// The list of a SELECT.
+    Project(Vec<SelectItem>),
     Distinct,
     /// `first`: only so many rows are needed.
     Sort {
@@ -136,8 +134,6 @@ pub(in crate::sql) struct Leaf {
     pub is_sampled: bool,
     /// Line and column of its name in the text.
     pub place: (u64, u64),
-    /// Its columns with their types, if they are known.
-    pub fields: Vec<Field>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +178,11 @@ impl Node {
 }
 
 impl Plan {
+    /// The columns of its rows that a star shows.
+    pub fn columns(&self) -> impl Iterator<Item = &Field> {
+        self.top.fields.iter().filter(|field| !field.hidden)
+    }
+
     /// The operators of one SELECT from the top down to its FROM, which comes last. The chain of a set
     /// operation ends with it.
     pub fn chain(&self) -> Vec<&Node> {
@@ -192,5 +193,60 @@ impl Plan {
             chain.push(input);
         }
         chain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::sql::query::Query;
+
+    /// The columns that an operator makes, from the top down, where they differ from those of its input.
+    fn made(sql: &str) -> Vec<String> {
+        fn walk(node: &Node, made: &mut Vec<String>) {
+            let is_same = |input: &Node| input.fields == node.fields;
+            if !node.input().is_some_and(is_same) && !matches!(node.operator, Operator::Scan { .. }) {
+                let shown = |field: &Field| format!("{} {}", field.name, field.kind);
+                made.push(node.fields.iter().map(shown).collect::<Vec<_>>().join(", "));
+            }
+            node.inputs.iter().for_each(|input| walk(input, made));
+        }
+        let query = Query::parse(sql, &[], Timestamp::from_millis(0)).unwrap();
+        let mut found = Vec::new();
+        walk(&query.logical().top, &mut found);
+        found
+    }
+
+    #[test]
+    fn every_operator_has_its_columns_with_their_types() {
+        assert_eq!(
+            made(
+                "SELECT a, sum(b) OVER () AS s, n FROM (SELECT 1 AS a, 2.5 AS b) t JOIN (VALUES (1, 'x')) u (a, c) USING (a)
+                 CROSS JOIN UNNEST(ARRAY[DATE '2026-01-01']) WITH ORDINALITY AS v (d, n) WHERE c = 'x' ORDER BY a LIMIT 1"
+            ),
+            [
+                "a bigint, s decimal(38,1), n bigint",
+                "a bigint, b decimal(2,1), c varchar, d date, n bigint, sum(b) OVER () decimal(38,1)",
+                "a bigint, b decimal(2,1), c varchar, d date, n bigint",
+                "a bigint, b decimal(2,1), c varchar",
+                "a bigint, b decimal(2,1)",
+                "a bigint, c varchar",
+            ]
+        );
+        assert_eq!(
+            made(
+                "SELECT upper(k), max(v) + 1 FROM (VALUES ('a', 1)) t (k, v) GROUP BY ROLLUP (k) HAVING count(*) > 0"
+            ),
+            [
+                "_col0 varchar, _col1 bigint",
+                "k varchar, max(v) bigint, count(*) bigint",
+                "k varchar, v bigint",
+            ]
+        );
+        assert_eq!(
+            made("SELECT 1 AS n UNION ALL (VALUES 2.5) ORDER BY n"),
+            ["n decimal(20,1)", "n bigint", "", "_col0 decimal(2,1)"]
+        );
     }
 }

@@ -100,7 +100,7 @@ impl Walk {
     fn node(&mut self, node: &Node, looked: &Looked) {
         self.subqueries(node);
         let looked = match &node.operator {
-            Operator::Project { items, .. } => return self.project(node, items, looked),
+            Operator::Project(items) => return self.project(node, items, looked),
             Operator::Query(plan) => return self.plan(plan, &Looked::All),
             // An ordinal of ORDER BY refers to a column without naming it.
             Operator::Sort { .. } | Operator::Distinct | Operator::SetOperation { .. } => &Looked::All,

@@ -14,7 +14,7 @@ use crate::sql::syntax::names::qualified;
 use crate::sql::syntax::visit::{Visitor, VisitorMut, visit, visit_mut};
 use crate::sql::syntax::walk;
 use crate::sql::types::columns;
-use crate::sql::types::relation::Relation;
+use crate::sql::types::relation::Field;
 
 /// The columns of a query, with their expressions.
 pub(in crate::sql) struct Outputs {
@@ -25,7 +25,7 @@ pub(in crate::sql) struct Outputs {
 enum Star {
     Absent,
     /// `*`, with the columns of these rows.
-    All(Relation),
+    All(Vec<Field>),
     /// `t.*`
     Of(Ident),
 }
@@ -33,7 +33,7 @@ enum Star {
 impl Outputs {
     /// `None` if conditions on the result do not translate to its rows, or if that is hard to determine.
     pub fn of(plan: &Plan) -> Option<Self> {
-        let Shown { items, over, .. } = row_by_row(plan)?;
+        let Shown { items, from, .. } = row_by_row(plan)?;
         let mut outputs = Self { columns: Vec::new(), star: Star::Absent };
         for item in items {
             match (item, &outputs.star) {
@@ -44,7 +44,7 @@ impl Outputs {
                     outputs.columns.extend(own_name(expr).map(|name| (name, expr.clone())))
                 }
                 (SelectItem::Wildcard(options), Star::Absent) if options.to_string().is_empty() => {
-                    outputs.star = Star::All(over.cloned()?)
+                    outputs.star = Star::All(from.to_vec())
                 }
                 (
                     SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options),
@@ -75,9 +75,9 @@ impl Outputs {
         let named = self.columns.iter().find(|(column, _)| column == name).map(|(_, expr)| expr.clone());
         named.or_else(|| match &self.star {
             Star::Absent => None,
-            Star::All(rows) => {
-                let (at, _) = columns::find(rows, &[Ident::new(name)]).ok()??;
-                let table = rows.fields.get(at)?.qualifier.as_ref()?;
+            Star::All(fields) => {
+                let (at, _) = columns::find(fields, &[Ident::new(name)]).ok()??;
+                let table = fields.get(at)?.qualifier.as_ref()?;
                 Some(Expr::CompoundIdentifier(vec![Ident::new(table), Ident::new(name)]))
             }
             Star::Of(table) => Some(Expr::CompoundIdentifier(vec![table.clone(), Ident::new(name)])),
@@ -110,7 +110,8 @@ fn own_name(expr: &Expr) -> Option<String> {
 /// The list of a SELECT that returns at most one row for each of its rows.
 struct Shown<'p> {
     items: &'p [SelectItem],
-    over: Option<&'p Relation>,
+    /// The columns of its FROM.
+    from: &'p [Field],
     /// It has neither tables nor conditions.
     is_row: bool,
 }
@@ -122,14 +123,14 @@ fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
     for node in plan.chain() {
         match (&node.operator, &found) {
             (Operator::Sort { .. } | Operator::Distinct, None) => {}
-            (Operator::Project { items, over }, None) => {
+            (Operator::Project(items), None) => {
                 let is_plain = |item: &SelectItem| match item {
                     SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                         !walk::has_subquery(expr) && !has_lambda(expr)
                     }
                     _ => true,
                 };
-                found = items.iter().all(is_plain).then_some((items, over));
+                found = Some(items).filter(|items| items.iter().all(is_plain));
                 found?;
             }
             (Operator::Filter(_), Some(_)) => is_row = false,
@@ -138,7 +139,8 @@ fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
             _ => return None,
         }
     }
-    found.map(|(items, over)| Shown { items, over: over.as_ref(), is_row })
+    let from = plan.chain().last().map(|node| node.fields.as_slice()).unwrap_or_default();
+    found.map(|items| Shown { items, from, is_row })
 }
 
 fn has_lambda(expr: &Expr) -> bool {

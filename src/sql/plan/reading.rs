@@ -48,7 +48,7 @@ fn limit(plan: &Plan, table_scans: &[TableScan]) -> Option<u64> {
     let Operator::Limit { offset, count: Some(count) } = limit.operator else { return None };
     let is_plain = match below {
         [project, filters @ .., table] => {
-            matches!(project.operator, Operator::Project { .. })
+            matches!(project.operator, Operator::Project(_))
                 && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_)))
                 // It must occur only here, and not in a subquery of an expression.
                 && table.events().is_some_and(|leaf| !leaf.is_sampled)

@@ -4,6 +4,7 @@ mod chosen;
 mod collected;
 mod folded;
 mod input;
+pub(in crate::sql) mod kept;
 mod merged;
 mod numbers;
 mod pairs;
@@ -16,9 +17,10 @@ use crate::sql::syntax::names;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
-use input::input;
-pub(in crate::sql) use merged::{Merge, distinct_list, lengths, merged};
-use numbers::variance;
+use input::{Input, input};
+pub(in crate::sql) use merged::{Merge, all_list, distinct_list, lengths, merged};
+use merged::{elements_in, elements_of};
+use numbers::{total, variance};
 
 /// The value of an aggregate for each group. `scope` is the scope before grouping.
 pub(in crate::sql) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
@@ -34,13 +36,26 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
     if name == "reduce_agg" {
         return folded::reduce(scope, function, groups);
     }
-    let input = input(scope, function, name, groups)?;
+    of_input(&input(scope, function, name, groups)?, name)
+}
+
+/// An aggregate of the values in lists, a list for each group. `more` are its other arguments.
+pub(in crate::sql) fn of_lists(lists: &Values, name: &str, more: &[Values], height: usize) -> Result<Values> {
+    let alone = (0..u32::try_from(height).unwrap_or(u32::MAX)).collect::<Vec<_>>();
+    let groups = Groups { first: alone.iter().copied().map(Some).collect(), of_row: alone };
+    let (elements, groups) = elements_of(&Values::new(lists.kind.clone(), lists.spread(height)), &groups)?;
+    let args = std::iter::once(elements).chain(more.iter().cloned()).collect();
+    of_input(&elements_in(&groups, args), name)
+}
+
+fn of_input(input: &Input<'_>, name: &str) -> Result<Values> {
     match (name, input.args.len()) {
         ("count", _) => input.count(),
         ("count_if", 1) => input.count_if(),
         ("sum", 1) => input.sum(),
         ("avg", 1) if matches!(input.arg(0)?.kind, Kind::Decimal { .. }) => input.mean(),
-        ("avg", 1) => input.over_doubles(|values| values.iter().sum::<f64>() / values.len() as f64),
+        ("avg", 1) if input.arg(0)?.kind == Kind::Bigint => input.mean_of_wholes(),
+        ("avg", 1) => input.over_doubles(|values| total(values) / values.len() as f64),
         ("geometric_mean", 1) => input.over_doubles(|values| {
             (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
         }),
@@ -54,8 +69,10 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
         ("last", 1) => input.one(true),
         ("array_agg", 1) => input.list(|_, _| true),
         ("collect_list", 1) => input.list(|values, row| !values.is_null(row)),
-        ("set_agg" | "collect_set", 1) => input.distinct()?.list(|values, row| !values.is_null(row)),
-        ("approx_distinct" | "approx_count_distinct", 1 | 2) => input.first_only().distinct()?.count(),
+        ("set_agg" | "collect_set", 1) => input.clone().distinct()?.list(|values, row| !values.is_null(row)),
+        ("approx_distinct" | "approx_count_distinct", 1 | 2) => {
+            input.clone().first_only().distinct()?.count()
+        }
         ("approx_percentile", 2) => input.percentile(),
         ("bool_and" | "every", 1) => input.truth(true),
         ("bool_or", 1) => input.truth(false),

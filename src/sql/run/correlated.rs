@@ -10,21 +10,8 @@ use crate::sql::syntax::names;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::relation::{Groups, Relation};
 
-/// The columns of a subquery, if only types are determined.
-pub(super) fn typed(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
-    let Some(shapes) = scope.session.shapes else { return Ok(None) };
-    for parts in names::free(query) {
-        // After grouping, not every column can be used.
-        scope.eval(&names::named(parts))?;
-    }
-    shapes.of(query).map(Some)
-}
-
 /// The subquery's rows, if it is uncorrelated.
 pub(super) fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
-    if let Some(rows) = typed(scope, query)? {
-        return Ok(Some(rows));
-    }
     if !names::free(query).is_empty() {
         return Ok(None);
     }

@@ -2,10 +2,11 @@
 
 use sqlparser::ast::{Expr, Query};
 
-use super::{eval, resolve, select};
+use super::{select, subquery};
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
-use crate::sql::expression::Expression;
+use crate::sql::eval::{self, resolve};
+use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
@@ -18,7 +19,13 @@ impl Evaluator for Engine {
     }
 
     fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
-        eval::value(scope, &expression.node)
+        match &expression.node {
+            node @ (Node::Exists { .. }
+            | Node::Scalar(_)
+            | Node::InQuery { .. }
+            | Node::Quantified { .. }) => subquery::value(scope, node),
+            node => eval::value(scope, node),
+        }
     }
 
     fn query(
@@ -34,5 +41,5 @@ impl Evaluator for Engine {
 
 /// A run over the tables of `catalog`. `now` is `current_timestamp`, milliseconds.
 pub(in crate::sql) fn session(catalog: &Catalog, now: i64) -> Session<'_> {
-    Session { catalog, now, shapes: None, evaluator: &Engine }
+    Session { catalog, now, lenient: false, evaluator: &Engine }
 }

@@ -160,12 +160,7 @@ pub(in crate::sql) fn equal_columns(
 
 /// The rows of both sides, with each of these columns once. The first `lefts` columns of `rows` belong to the
 /// left side.
-pub(in crate::sql) fn merged(
-    like: &Scope<'_>,
-    rows: &Relation,
-    lefts: usize,
-    columns: &[String],
-) -> Result<Relation> {
+fn merged(like: &Scope<'_>, rows: &Relation, lefts: usize, columns: &[String]) -> Result<Relation> {
     let is = |at: usize, name: &str| {
         rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name))
     };

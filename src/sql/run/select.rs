@@ -16,6 +16,7 @@ use crate::sql::syntax::{calls, recursion};
 use crate::sql::types::compare;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
+use crate::tables::Kind;
 use limits::limited;
 pub(in crate::sql) use limits::{limits, wanted};
 use list::{list_item, other_names, places};
@@ -109,7 +110,7 @@ pub(in crate::sql) fn with(
 
 /// Evaluates one `SELECT`, sorted by `by`; only the rows in `wanted` are needed.
 fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
-    let Projected { rows, keys } = listed(like, select, by)?;
+    let Projected { rows, keys, .. } = listed(like, select, by)?;
     if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
 }
 
@@ -132,28 +133,17 @@ pub(in crate::sql) fn listed_of(
         None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
             let counted = like.session.catalog.counted();
-            let is_of = |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates);
+            let is_of =
+                |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates, &calls.groupings);
             let ((count, known), places) = match counted.filter(is_of) {
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
-            // Only types are determined, so the single group without rows is not needed.
-            let (count, known) =
-                if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
             let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             having(&after, select, |after| project(after, select, &calls, &orders))
         }
     }
-}
-
-fn without_rows(known: Vec<(Expr, Values)>) -> Result<Vec<(Expr, Values)>> {
-    known
-        .into_iter()
-        .map(|(expr, values)| {
-            Ok((expr, Values { constant: false, data: values.data.slice(0, 0), kind: values.kind }))
-        })
-        .collect()
 }
 
 /// Continues with the groups for which HAVING is true.
@@ -177,8 +167,9 @@ pub(in crate::sql) fn projected_groups(
     let rows = rows(like, select, by)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
+    let calls = calls(select, &orders);
     let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
-    having(&after, select, |after| shown(after, select, &orders))
+    having(&after, select, |after| project(after, select, &calls, &orders))
 }
 
 /// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` use.
@@ -197,6 +188,8 @@ pub(in crate::sql) fn cut(session: &Session<'_>, query: &Query, rows: Relation) 
 pub(in crate::sql) struct Projected {
     pub rows: Relation,
     pub keys: Vec<(Values, OrderByOptions)>,
+    /// The types of what has been computed before: keys of groups, aggregates, window functions.
+    pub computed: Vec<(Expr, Kind)>,
 }
 
 fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
@@ -226,16 +219,17 @@ fn project(
             window::evaluate(&scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
-    let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;
+    let shown = shown(&Scope { known: &known, ..*scope }, select, orders)?;
     if !matches!(select.distinct, Some(Distinct::Distinct)) {
-        return Ok(Projected { rows, keys });
+        return Ok(shown);
     }
+    let Projected { rows, keys, computed } = shown;
     let first = groups_of(&rows)?.first;
     let keys = keys
         .iter()
         .map(|(values, options)| Ok((values.take(&first)?, *options)))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Projected { rows: rows.take(&first)?, keys })
+    Ok(Projected { rows: rows.take(&first)?, keys, computed })
 }
 
 /// Evaluates the `SELECT` list for some of the scope's rows, the `own` ones. `adjust` gets the values of each
@@ -267,7 +261,8 @@ fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) 
     }
     places(scope, &mut rows);
     let keys = order_keys(scope, orders, &rows)?;
-    Ok(Projected { rows, keys })
+    let computed = scope.known.iter().map(|(expr, values)| (expr.clone(), values.kind.clone())).collect();
+    Ok(Projected { rows, keys, computed })
 }
 
 /// Evaluates the sort keys for the rows of a SELECT list.

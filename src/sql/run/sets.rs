@@ -9,9 +9,10 @@ use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::arguments;
 use crate::sql::syntax::names;
 use crate::sql::types::cast;
-use crate::sql::types::compare::{common, key_column};
+use crate::sql::types::compare::key_column;
 use crate::sql::types::place::{NTH, OBJECT, RECORD, SIDE, is_place};
 use crate::sql::types::relation::{Field, Groups, Relation};
+use crate::sql::types::schema::combined;
 use crate::sql::types::values::Cell;
 use crate::tables::Kind;
 
@@ -52,28 +53,11 @@ pub(in crate::sql) fn combine(
     let places = both_places(&left, &right)?;
     let (left, right) = (left.seen(), right.seen());
     limits.fits_rows(left.height.saturating_add(right.height), row_bytes(&left).max(row_bytes(&right)))?;
-    if left.fields.len() != right.fields.len() {
-        return Err(SqlError::new(format!(
-            "{op}: one side has {} columns and the other {}",
-            left.fields.len(),
-            right.fields.len()
-        )));
-    }
     let mut rows = Relation { height: left.height + right.height, ..Relation::default() };
-    for at in 0..left.fields.len() {
-        let (a, b) = (left.values(at)?, right.values(at)?);
-        let kind = common(&a.kind, &b.kind).map_err(|_| {
-            SqlError::new(format!(
-                "{op}: column {} is {} on one side and {} on the other",
-                at + 1,
-                a.kind,
-                b.kind
-            ))
-        })?;
-        let mut column = cast::cast(&a, &kind, left.height, false)?.data;
-        column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
-        let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
-        rows.push(Field::new(name, kind), column.rechunk());
+    for (at, field) in combined(op, &left.fields, &right.fields)?.into_iter().enumerate() {
+        let mut column = cast::cast(&left.values(at)?, &field.kind, left.height, false)?.data;
+        column.append_owned(cast::cast(&right.values(at)?, &field.kind, right.height, false)?.data)?;
+        rows.push(field, column.rechunk());
     }
     for (field, column) in places.into_iter().flatten() {
         rows.push(field, column);

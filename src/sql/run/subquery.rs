@@ -5,18 +5,18 @@
 //! subquery is evaluated once for each different combination of the outer values that it uses.
 
 mod apart;
-mod extremes;
+pub(in crate::sql) mod extremes;
 
 use std::collections::HashSet;
 
 use sqlparser::ast::Query;
 
-use super::correlated::{alone, each, shape, typed};
+use super::correlated::{alone, each, shape};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
-use crate::sql::types::compare::common;
+use crate::sql::types::compare::comparable;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
@@ -35,9 +35,6 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
 }
 
 fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
-    if typed(scope, query)?.is_some() {
-        return Ok(unknown(scope, Kind::Boolean));
-    }
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
@@ -55,9 +52,6 @@ fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
 }
 
 fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
-    if let Some(rows) = typed(scope, query)? {
-        return Ok(unknown(scope, single(&rows)?.kind));
-    }
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
     }
@@ -80,10 +74,6 @@ fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
 
 fn contains(scope: &Scope<'_>, value: &Expression, query: &Query, negated: bool) -> Result<Values> {
     let value = scope.value(value)?;
-    if let Some(rows) = typed(scope, query)? {
-        Set::of(&value, &rows)?;
-        return Ok(unknown(scope, Kind::Boolean));
-    }
     if let Some(rows) = alone(scope, query)? {
         let set = Set::of(&value, &rows)?;
         let keys = set.keys(&value, scope.height())?;
@@ -138,7 +128,7 @@ impl Set {
                 Values::new(Kind::Row(kinds), polars::prelude::IntoSeries::into_series(data))
             }
         };
-        let kind = common(&value.kind, &column.kind).map_err(|_| {
+        let kind = comparable(&value.kind, &column.kind).map_err(|_| {
             SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind))
         })?;
         let keys = cast::json_texts(&cast::cast(&column, &kind, rows.height, true)?, rows.height)?;
@@ -161,13 +151,8 @@ impl Set {
     }
 }
 
-/// Placeholder values of a type.
-fn unknown(scope: &Scope<'_>, kind: Kind) -> Values {
-    let data = polars::prelude::Series::full_null("".into(), scope.height(), &kind.dtype());
-    Values::new(kind, data)
-}
-
-fn single(rows: &Relation) -> Result<Values> {
+/// The value of a subquery with one column and at most one row.
+pub(in crate::sql) fn single(rows: &Relation) -> Result<Values> {
     if rows.fields.len() != 1 {
         return Err(SqlError::new(format!(
             "a subquery used as a value must have one column, not {}",

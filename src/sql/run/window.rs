@@ -199,12 +199,7 @@ impl Partitions {
         let args = arguments(function)?;
         let value = args.first().ok_or_else(|| SqlError::new("lag and lead need a value"))?;
         let values = scope.column(value)?;
-        let by = args
-            .get(1)
-            .map(|arg| scope.eval(arg))
-            .transpose()?
-            .and_then(|values| values.constant_whole())
-            .unwrap_or(1);
+        let by = args.get(1).map_or(Ok(1), |arg| whole(scope, arg))?;
         let by = usize::try_from(by).map_err(|_| SqlError::new("the offset must not be negative"))?;
         let passed_over = passed_over(function, &values)?;
         let mut places: Vec<Option<u32>> = vec![None; self.height];
@@ -248,13 +243,9 @@ impl Partitions {
         let (name, args) = (names::of_function(function), arguments(function)?);
         let value = args.first().ok_or_else(|| SqlError::new(format!("{name} needs a value")))?;
         let values = scope.column(value)?;
-        let nth = args
-            .get(1)
-            .map(|arg| scope.eval(arg))
-            .transpose()?
-            .and_then(|values| values.constant_whole())
-            .unwrap_or(1);
-        let nth = usize::try_from(nth).unwrap_or(1).saturating_sub(1);
+        let nth = args.get(1).map_or(Ok(1), |arg| whole(scope, arg))?;
+        let nth = usize::try_from(nth).ok().and_then(|nth| nth.checked_sub(1));
+        let nth = nth.ok_or_else(|| SqlError::new("the offset of nth_value begins at 1"))?;
         let passed_over = passed_over(function, &values)?;
         let counts = |row: &&u32| passed_over.get(**row as usize) != Some(&true);
         let mut places: Vec<Option<u32>> = vec![None; self.height];
@@ -284,6 +275,12 @@ impl Partitions {
             .collect();
         Ok(Frames { partitions, height: self.height })
     }
+}
+
+/// An argument that must be one number for all rows.
+fn whole(scope: &Scope<'_>, expr: &Expr) -> Result<i64> {
+    let whole = scope.eval(expr)?.constant_whole();
+    whole.ok_or_else(|| SqlError::new("the offset must be one whole number for all rows").at(expr))
 }
 
 /// With `IGNORE NULLS`, the rows whose value is NULL; otherwise none.

@@ -15,6 +15,7 @@
 mod aside;
 pub(in crate::sql) mod export;
 mod frontier;
+pub(in crate::sql) mod over_rows;
 mod part;
 mod partial;
 mod ranked;
@@ -23,6 +24,7 @@ mod reduce;
 pub(in crate::sql) mod rowwise;
 pub(in crate::sql) mod sequence;
 pub(in crate::sql) mod shown;
+pub(in crate::sql) mod stages;
 mod sure;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,6 +103,10 @@ pub(in crate::sql) struct Flow {
     sequence: Option<Sequence>,
     /// For a query that is evaluated by shares, how it can be evaluated if a share does not fit into memory.
     in_sequence: Option<Box<Flow>>,
+    /// Tables that are known before: the rows of stages that have been evaluated.
+    tables: Ctes,
+    /// For a query over the rows of another one, their columns.
+    columns: Option<Relation>,
 }
 
 impl Flow {
@@ -143,6 +149,20 @@ impl Flow {
         Some(Self { sorted_first, sought, ..flow })
     }
 
+    /// A query that is evaluated by shares; if one of them does not fit into memory, in the order of the windows
+    /// of the same query as a SELECT of all its rows.
+    pub fn or_in_sequence(
+        self,
+        as_select: &Bound,
+        (scan, filters, is_store): (&Scan, &Filters, bool),
+    ) -> Self {
+        if self.events_tables.is_none() || self.sequence.is_some() || self.in_sequence.is_some() {
+            return self;
+        }
+        let in_sequence = Self::of_sequence(as_select, scan, filters, is_store);
+        Self { in_sequence: in_sequence.map(Box::new), ..self }
+    }
+
     /// A query that is evaluated over all rows of its pieces, and any set of events as a piece.
     fn new(
         bound: &Bound,
@@ -164,6 +184,8 @@ impl Flow {
             ranked: None,
             sequence: None,
             in_sequence: None,
+            tables: Ctes::default(),
+            columns: None,
         }
     }
 
@@ -173,7 +195,7 @@ impl Flow {
         let divided = Divided::of(bound, |tree| {
             let select = top(tree).filter(|select| grouping::is_grouped(select, tree.order_by.as_ref()));
             partial = select.and_then(|select| Partial::of(bound, select, tree.order_by.as_ref()));
-            partial.is_some()
+            partial.as_ref().is_some_and(|partial| !partial.chooses_rows())
         })?;
         let Divided { tree, events_tables, whole } = divided;
         let distinct = top(&tree)?.distinct.is_some();
@@ -267,7 +289,7 @@ impl Flow {
         limits: &Limits,
         work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>,
     ) -> Result<T> {
-        let (mut catalog, mut ctes) = (Catalog::default(), Ctes::default());
+        let (mut catalog, mut ctes) = (Catalog::default(), self.tables.clone());
         catalog.limit(limits.clone());
         match &self.events_tables {
             None => {
@@ -287,6 +309,9 @@ impl Flow {
 
     /// No events, for each occurrence of the table.
     fn nothing(&self) -> Result<Vec<Relation>> {
+        if let Some(columns) = &self.columns {
+            return Ok(vec![columns.clone()]);
+        }
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
         if let Some(sequence) = &self.sequence {
             return Ok(vec![sequence.nothing(nothing, &Limits::default())?]);
@@ -310,10 +335,12 @@ impl Flow {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => {
-                Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() })
+                let rows = select::rows(like, select, by)?;
+                let of = rows.height;
+                Ok(Part { rows: reduce::tightened(partial.of_rows(like, rows)?, of)?, keys: Vec::new() })
             }
             Reduction::Rows { .. } => {
-                let Projected { rows, keys } = select::listed(like, select, by)?;
+                let Projected { rows, keys, .. } = select::listed(like, select, by)?;
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
@@ -398,6 +425,8 @@ pub(in crate::sql) enum Flowed {
     Groups(catalog::Counted),
     /// The answer, on disk.
     Ordered(Box<Ordered>),
+    /// The answer, after OFFSET and LIMIT, of the query around this one, too.
+    Whole(Relation),
 }
 
 /// The memory that all workers share.
@@ -428,6 +457,12 @@ impl Room {
             jobs: jobs.max(1),
             frontier: Frontier::default(),
         }
+    }
+
+    /// Forgets what was kept for a query that has been evaluated, or could not be.
+    pub fn renew(&self) {
+        self.held.store(0, Ordering::Relaxed);
+        self.aside.renew();
     }
 
     /// Memory for the rows that one worker reads at once.

@@ -52,13 +52,18 @@ impl Ordered {
     ) -> Result<Self> {
         Ok(Self {
             rows: Mutex::new(Cut { rows, skip: offset, left: count }),
-            empty: Answer::new(columns.seen())?,
+            empty: Answer::new(columns.seen().slice(0, 0))?,
         })
     }
 
     /// The answer's columns, without rows.
     pub fn columns(&self) -> &Answer {
         &self.empty
+    }
+
+    /// The next rows of the answer; `None` at its end.
+    pub(in crate::sql) fn next(&self) -> Result<Option<Relation>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
     /// Bytes on disk.

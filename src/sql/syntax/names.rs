@@ -249,6 +249,15 @@ pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
+/// The last part of an expression that is a name.
+pub(in crate::sql) fn last_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Identifier(ident) => Some(&ident.value),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
+        _ => None,
+    }
+}
+
 /// Whether a query is nothing but its body: without WITH, ORDER BY, LIMIT and OFFSET.
 pub(in crate::sql) fn is_body_alone(query: &Query) -> bool {
     query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none()
@@ -301,4 +310,23 @@ pub(in crate::sql) fn is_always(constraint: &JoinConstraint) -> bool {
 pub(in crate::sql) fn place(name: &ObjectName) -> (u64, u64) {
     let start = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
     start.map_or((0, 0), |start| (start.line, start.column))
+}
+
+/// Whether a query uses one of the names of columns that `*` does not show.
+pub(in crate::sql) fn has_other_names(query: &Query) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let last = match expr {
+                Expr::Identifier(ident) => Some(ident),
+                Expr::CompoundIdentifier(parts) => parts.get(1),
+                _ => None,
+            };
+            let is_other = |ident: &Ident| {
+                cloudtrail::OTHER_NAMES.iter().any(|(other, _)| ident.value.eq_ignore_ascii_case(other))
+            };
+            if last.is_some_and(is_other) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    visit(query, &mut Finder).is_break()
 }

@@ -51,7 +51,7 @@ pub(in crate::sql) fn list_exprs(select: &Select) -> impl Iterator<Item = &Expr>
 
 /// Calls `look` with the expressions in `part`, outer ones first; with a subquery itself, but nothing inside
 /// it.
-fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
+pub(in crate::sql) fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
     struct Outside<F> {
         look: F,
         depth: usize,

@@ -36,12 +36,14 @@ pub(in crate::sql) fn binary(
             wholes(op, right, left, right.kind.clone(), height, lenient)
         }
         (time, Op::Plus | Op::Minus, Kind::Span | Kind::Months) if time.is_time() => {
-            shift(left, right, *op == Op::Minus, height)
+            shift((left, right), *op == Op::Minus, height, lenient)
         }
-        (Kind::Span | Kind::Months, Op::Plus, time) if time.is_time() => shift(right, left, false, height),
+        (Kind::Span | Kind::Months, Op::Plus, time) if time.is_time() => {
+            shift((right, left), false, height, lenient)
+        }
         // CloudTrail's times are texts; the result is NULL if a text is not a time.
         (Kind::Varchar, Op::Plus | Op::Minus, Kind::Span | Kind::Months) => {
-            shift(left, right, *op == Op::Minus, height)
+            shift((left, right), *op == Op::Minus, height, lenient)
         }
         (a, Op::Minus, b) if a.is_time() && b.is_time() => {
             let constant = left.constant && right.constant;
@@ -94,8 +96,8 @@ fn doubles(op: &Op, left: &Values, right: &Values, height: usize) -> Result<Valu
     })
 }
 
-/// Moves a time by an interval. A date stays a date if it is moved by whole days or months.
-fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values> {
+/// Moves a time by an interval. A date moves by whole days or months.
+fn shift((time, by): (&Values, &Values), back: bool, height: usize, lenient: bool) -> Result<Values> {
     let constant = time.constant && by.constant;
     let amounts = by.wholes()?;
     let amount =
@@ -106,8 +108,12 @@ fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values
         if by.kind == Kind::Months { clock::plus_months(start, amount) } else { start.checked_add(amount) }
     };
     if time.kind == Kind::Date {
-        return Values::build(Kind::Date, height, constant, |row| {
-            Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS)))
+        return Values::build(Kind::Date, height, constant, |row| match moved(row) {
+            Some(millis) if millis % DAY_MILLIS == 0 => Ok(Some(millis / DAY_MILLIS)),
+            Some(_) if !lenient => {
+                Err(SqlError::value("a date moves by whole days: CAST it to timestamp for hours"))
+            }
+            _ => Ok(None),
         });
     }
     let kind = if time.kind == Kind::Varchar { clock::ZONED } else { time.kind.clone() };

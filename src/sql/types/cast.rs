@@ -64,8 +64,20 @@ pub(in crate::sql) fn kind_of(data_type: &DataType) -> Result<Kind> {
     })
 }
 
-/// Truncates texts to the length of a type: `CAST(eventtime AS varchar(10))`.
-pub(in crate::sql) fn cut(values: Values, data_type: &DataType, height: usize) -> Result<Values> {
+/// What is narrower than the type of the values: texts are truncated to the length of `varchar(10)`, and whole
+/// numbers must be in the range of `integer`.
+pub(in crate::sql) fn cut(
+    values: Values,
+    data_type: &DataType,
+    height: usize,
+    lenient: bool,
+) -> Result<Values> {
+    match data_type {
+        DataType::Int(_) | DataType::Integer(_) => return within(values, ("integer", 32), height, lenient),
+        DataType::SmallInt(_) => return within(values, ("smallint", 16), height, lenient),
+        DataType::TinyInt(_) => return within(values, ("tinyint", 8), height, lenient),
+        _ => {}
+    }
     let (DataType::Varchar(length)
     | DataType::Char(length)
     | DataType::CharVarying(length)
@@ -82,6 +94,22 @@ pub(in crate::sql) fn cut(values: Values, data_type: &DataType, height: usize) -
         Ok(texts.get(row).map(|text| {
             text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text)).to_owned()
         }))
+    })
+}
+
+/// Whole numbers of so many bits.
+fn within(values: Values, (name, bits): (&str, u32), height: usize, lenient: bool) -> Result<Values> {
+    let (wholes, most) = (values.wholes()?, 1_i64 << (bits - 1));
+    let is_within = |whole: i64| (-most..most).contains(&whole);
+    let count = values.data.len();
+    let Some(outside) = (0..count).filter_map(|row| wholes.get(row)).find(|whole| !is_within(*whole)) else {
+        return Ok(values);
+    };
+    if !lenient {
+        return Err(SqlError::value(format!("{outside} is out of the range of {name}")));
+    }
+    Values::build(Kind::Bigint, height, values.constant, |row| {
+        Ok(wholes.get(row).filter(|whole| is_within(*whole)))
     })
 }
 

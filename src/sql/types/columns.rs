@@ -2,15 +2,15 @@
 
 use sqlparser::ast::{Ident, TableAlias, Visit};
 
-use super::relation::Relation;
+use super::relation::{Field, Relation};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::syntax::names::{free, written};
 
 /// Finds the column that a dotted name refers to, and how many parts name it; the rest are fields. A name
 /// that begins with a table takes precedence over a column with the same name as a table.
-pub(in crate::sql) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
+pub(in crate::sql) fn find(fields: &[Field], parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
-        let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
+        let mut matches = fields.iter().enumerate().filter(|(_, field)| {
             field.name.eq_ignore_ascii_case(name)
                 && qualifier
                     .is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))

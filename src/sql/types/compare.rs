@@ -104,31 +104,47 @@ pub(in crate::sql) fn same(left: &Values, right: &Values, height: usize, lenient
     Ok(Values::booleans(cells.collect::<BooleanChunked>(), false))
 }
 
-/// Converts both values to their common type by Trino's rules. In addition, a text is converted if another
-/// table definition has a number, boolean or time where this one has its text.
+/// Converts both values to the type in which they are compared.
 pub(in crate::sql) fn unify(
     left: &Values,
     right: &Values,
     height: usize,
     lenient: bool,
 ) -> Result<(Values, Values)> {
-    let kind = common(&left.kind, &right.kind)?;
+    let kind = comparable(&left.kind, &right.kind)?;
     // A text that is not a number or time compares as NULL, unless it is a literal of the query.
     let coerce = |values: &Values| cast::cast(values, &kind, height, lenient || !values.constant);
     Ok((coerce(left)?, coerce(right)?))
 }
 
-/// The common type of two types.
+/// The common type of two types, by Trino's rules: of branches, of the elements of an array, of the sides of
+/// UNION.
 pub(in crate::sql) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
+    common_by(a, b, |_, _| None)
+}
+
+/// The type in which values of two types are compared. In addition to Trino's rules, a text may be compared
+/// with a value of another type; whether it is one that may be is for `functions::other_types` to say.
+pub(in crate::sql) fn comparable(a: &Kind, b: &Kind) -> Result<Kind> {
+    common_by(a, b, |a, b| match (a, b) {
+        (Kind::Varchar, Kind::Decimal { .. }) => Some(Kind::Double),
+        (Kind::Varchar, Kind::Zoned(_)) => Some(Kind::Timestamp { zoned: true }),
+        (Kind::Varchar, Kind::Boolean | Kind::Bigint | Kind::Double) => Some(b.clone()),
+        (Kind::Varchar, Kind::Date | Kind::Timestamp { .. }) => Some(b.clone()),
+        _ => None,
+    })
+}
+
+/// The common type, where `more` knows types that have one besides those of Trino.
+fn common_by(a: &Kind, b: &Kind, more: fn(&Kind, &Kind) -> Option<Kind>) -> Result<Kind> {
     Ok(match (a, b) {
         (a, b) if a == b => a.clone(),
         (Kind::Unknown, other) | (other, Kind::Unknown) => other.clone(),
         (Kind::Bigint | Kind::Decimal { .. }, Kind::Double)
         | (Kind::Double, Kind::Bigint | Kind::Decimal { .. }) => Kind::Double,
         (Kind::Bigint | Kind::Decimal { .. }, Kind::Bigint | Kind::Decimal { .. }) => {
-            decimal::common(a, b).ok_or_else(|| SqlError::new(format!("{a} and {b} do not go together")))?
+            decimal::common(a, b).ok_or_else(|| apart(a, b))?
         }
-        (Kind::Varchar, Kind::Decimal { .. }) | (Kind::Decimal { .. }, Kind::Varchar) => Kind::Double,
         (Kind::Varchar, Kind::Json) | (Kind::Json, Kind::Varchar) => Kind::Varchar,
         (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => {
             Kind::Timestamp { zoned: *zoned }
@@ -136,23 +152,19 @@ pub(in crate::sql) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
         (Kind::Zoned(_), b) if b.is_time() => Kind::Timestamp { zoned: true },
         (a, Kind::Zoned(_)) if a.is_time() => Kind::Timestamp { zoned: true },
         (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Kind::Timestamp { zoned: true },
-        (Kind::Varchar, Kind::Zoned(_)) | (Kind::Zoned(_), Kind::Varchar) => Kind::Timestamp { zoned: true },
-        (
-            Kind::Varchar,
-            other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double),
-        )
-        | (
-            other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double),
-            Kind::Varchar,
-        ) => other.clone(),
         (Kind::Varchar, Kind::Ip) | (Kind::Ip, Kind::Varchar) => Kind::Ip,
-        (Kind::Array(a), Kind::Array(b)) => Kind::array(common(a, b)?),
+        (Kind::Array(a), Kind::Array(b)) => Kind::array(common_by(a, b, more)?),
         (Kind::Row(a), Kind::Row(b)) if a.len() == b.len() => {
-            let fields = a.iter().zip(b).map(|((name, a), (_, b))| Ok((name.clone(), common(a, b)?)));
+            let fields =
+                a.iter().zip(b).map(|((name, a), (_, b))| Ok((name.clone(), common_by(a, b, more)?)));
             Kind::Row(fields.collect::<Result<_>>()?)
         }
-        (a, b) => return Err(SqlError::new(format!("{a} and {b} do not go together"))),
+        (a, b) => more(a, b).or_else(|| more(b, a)).ok_or_else(|| apart(a, b))?,
     })
+}
+
+fn apart(a: &Kind, b: &Kind) -> SqlError {
+    SqlError::new(format!("{a} and {b} do not go together; CAST one of them"))
 }
 
 /// Compares the rows of one column; the caller handles NULLs.

@@ -45,6 +45,12 @@ impl Relation {
         Self { height: 1, ..Self::default() }
     }
 
+    /// Columns without rows.
+    pub fn without_rows(fields: Vec<Field>) -> Self {
+        let columns = fields.iter().map(|field| Series::new_empty("".into(), &field.kind.dtype())).collect();
+        Self { fields, columns, height: 0 }
+    }
+
     /// The rows of a declared table; columns that were not loaded are missing.
     pub fn of_table(table: &Table, rows: &Rows) -> Self {
         let mut relation = Self { height: rows.height, ..Self::default() };

@@ -10,7 +10,7 @@ use super::{Happening, Replay, TagState};
 use crate::model::{ImageState, Order, StepKind};
 use crate::timeline::contradictions::{Contradicts, Disagreement};
 use crate::timeline::fact::{Fact, ListedImage, Listing, Manifest, Mutability, Named, Noted, What};
-use crate::timeline::image::{End, Image};
+use crate::timeline::image::{End, Image, Step};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
@@ -187,7 +187,17 @@ impl<'e> Replay<'e> {
         let tag = listed.seen.tags.first().copied().unwrap_or(Sym::NONE);
         match listed.archived {
             Some(true) if !is_archived && self.state.images[at].is_alive() => {
-                self.disagree(event, listed.seen.digest, EventNo::NONE, Disagreement::Archived);
+                // What was never seen outside of the archive may have been archived before the logs begin: a pull,
+                // or that a restore was asked for, shows nothing else.
+                let was_active = |step: &Step| {
+                    matches!(
+                        step.kind,
+                        StepKind::Push | StepKind::Replicate | StepKind::Restore | StepKind::Seen
+                    )
+                };
+                if self.state.images[at].steps.iter().any(was_active) {
+                    self.disagree(event, listed.seen.digest, EventNo::NONE, Disagreement::Archived);
+                }
                 self.state.images[at].step(event, StepKind::Archive, tag, DigestNo::NONE, order);
                 let last = self.state.images[at]
                     .steps

@@ -9,12 +9,16 @@ use crate::model::{
 
 /// A list of the whole repository.
 fn list(log: &mut Log, images: &[u8]) {
+    list_with(log, images, false);
+}
+
+fn list_with(log: &mut Log, images: &[u8], archived: bool) {
     let listed = |n: &u8| ListedImage {
         digest: digest(*n),
         tags: Vec::new(),
         pushed_at: None,
         pulled_at: None,
-        archived: Some(false),
+        archived: Some(archived),
         archived_at: None,
         media_type: None,
         subject: None,
@@ -178,4 +182,29 @@ fn an_artifact_that_a_list_shows_and_the_next_one_lacks_went_with_its_subject() 
         let found = one(&log);
         assert_eq!((found.kind, found.lost.gone_at), (FindingKind::DeletedByCall, at(gone)), "{found:?}");
     }
+}
+
+/// It was archived before the logs begin, of which they cannot say anything; that was told as a contradiction.
+#[test]
+fn what_was_never_seen_outside_of_the_archive_contradicts_nothing() {
+    let restore = |log: &mut Log| {
+        let image = crate::model::ImageId { digest: Some(digest(1)), tag: None };
+        let class = crate::model::StorageClass::Standard;
+        log.add("UpdateImageStorageClass", Action::SetStorageClass { image, class });
+    };
+    let contradicts = |before: &dyn Fn(&mut Log)| {
+        let mut log = Log::default();
+        log.push(2, "v2").at(60);
+        before(&mut log);
+        log.at(DAY);
+        list_with(&mut log, &[1], true);
+        log.at(2 * DAY).pull(Some(2), None);
+        let all = log.history().contradictions();
+        all.iter().any(|found| found.text.contains("was archived"))
+    };
+    assert!(!contradicts(&|_| {}));
+    assert!(!contradicts(&restore));
+    assert!(!contradicts(&|log| _ = log.pull(Some(1), None)));
+    assert!(contradicts(&|log| _ = log.push(1, "v1")));
+    assert!(contradicts(&|log| list(log, &[1, 2])));
 }

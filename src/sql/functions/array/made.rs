@@ -361,11 +361,33 @@ pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
     })
 }
 
+/// Checks that each map has each key once, and that no key is NULL.
+pub(super) fn check_keys(call: &Call<'_>, keys: &Values, lengths: &[Option<usize>]) -> Result<()> {
+    if call.lenient {
+        return Ok(());
+    }
+    let all = cast::json_texts(keys, keys.data.len())?;
+    let mut rest = all.as_slice();
+    for length in lengths.iter().flatten() {
+        let (own, more) = rest.split_at(rest.len().min(*length));
+        rest = more;
+        let mut seen = std::collections::HashSet::new();
+        for key in own {
+            let key = key.as_deref().ok_or_else(|| SqlError::value("a key of a map cannot be NULL"))?;
+            if !seen.insert(key) {
+                return Err(SqlError::value(format!("a map has each key once, and {key} is there twice")));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Makes a map of an array of pairs.
 pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let (entries, lengths) = explode(call.arg(0)?)?;
     let (keys, values) = super::columns::halves(&entries)?;
+    check_keys(call, &keys, &lengths)?;
     let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);

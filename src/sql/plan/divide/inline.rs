@@ -20,6 +20,16 @@ const NAME: &str = "\0events";
 
 /// The occurrences of the events table in a query, without keys; `None` if they cannot be distinguished.
 pub(in crate::sql) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
+    write_out_with(tree)?;
+    let mut namer = Namer { events_tables: Vec::new(), is_plain: true };
+    let _ = visit_mut(tree, &mut namer);
+    (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX)
+        .then_some(namer.events_tables)
+}
+
+/// Puts common table expressions in the places where they are named; `None` if that makes the query too large, or
+/// they are recursive.
+pub(in crate::sql) fn write_out_with(tree: &mut Query) -> Option<()> {
     let with = tree.with.take();
     if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
         return None;
@@ -42,10 +52,7 @@ pub(in crate::sql) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
         return None;
     }
     Inliner(&commons).visit(tree);
-    let mut namer = Namer { events_tables: Vec::new(), is_plain: true };
-    let _ = visit_mut(tree, &mut namer);
-    (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX)
-        .then_some(namer.events_tables)
+    Some(())
 }
 
 fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {

@@ -136,7 +136,7 @@ impl Divider<'_> {
         Some(equal)
     }
 
-    fn equality(&self, left: &Relation, right: &Relation, condition: &Expr) -> Option<Equal> {
+    pub(super) fn equality(&self, left: &Relation, right: &Relation, condition: &Expr) -> Option<Equal> {
         let Expr::BinaryOp { left: a, op: BinaryOperator::Eq, right: b } = condition else { return None };
         let is = |(first, second): (&Expr, &Expr)| {
             let one = self.kind(right, first).is_none() && self.kind(left, second).is_none();
@@ -178,9 +178,6 @@ impl Divider<'_> {
         exact: bool,
     ) -> Option<()> {
         let tables = Table::all(tables);
-        if condition.is_some_and(inline::has_events_table) {
-            return None;
-        }
         self.joined(&tables, condition, by, exact)
     }
 
@@ -264,7 +261,7 @@ fn is_date(rows: &Relation, expr: &Expr) -> bool {
         Expr::CompoundIdentifier(parts) => parts.as_slice(),
         _ => return false,
     };
-    columns::find(rows, parts)
+    columns::find(&rows.fields, parts)
         .ok()
         .flatten()
         .and_then(|(at, _)| rows.fields.get(at))

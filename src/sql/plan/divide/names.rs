@@ -28,7 +28,7 @@ pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<E
             }
         }
         // A star returns columns under their own names.
-        let (at, _) = find(rows, parts).ok().flatten().filter(|_| is_starred)?;
+        let (at, _) = find(&rows.fields, parts).ok().flatten().filter(|_| is_starred)?;
         let table = rows.fields.get(at)?.qualifier.as_ref().map(Ident::new)?;
         Some(named(std::iter::once(table).chain(parts.iter().cloned()).collect()))
     };

@@ -1,23 +1,24 @@
 //! The sides of UNION, INTERSECT and EXCEPT: rows that are equal in all columns are equal in some of them, so
 //! both sides are divided by what they show in the same places.
 
-use sqlparser::ast::{Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, WindowType};
+use sqlparser::ast::{Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr};
 
 use super::{Divider, inline, names};
 use crate::sql::syntax::names::{is_body_alone, name_of};
-use crate::sql::syntax::{calls, dialect, grouping};
+use crate::sql::syntax::{dialect, grouping};
 use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
 
-/// A query whose rows are those of a set operation, or have windows over all of them, as a SELECT of all of
-/// them; `None` for any other.
+/// A query whose rows are those of a set operation, or have windows, as a SELECT of all of them; `None` for any
+/// other.
 pub(in crate::sql) fn as_select(query: &Query) -> Option<Query> {
     let is_one = match &*query.body {
         SetExpr::SetOperation { .. } => true,
         SetExpr::Select(select) => {
             select.distinct.is_none()
+                && !grouping::is_grouped(select, query.order_by.as_ref())
                 && query.order_by.as_ref().is_none_or(is_by_names)
-                && has_windows_over_all(select)
+                && grouping::grouping(select, None).is_ok_and(|(_, calls)| !calls.windows.is_empty())
         }
         _ => false,
     };
@@ -78,7 +79,7 @@ impl Divider<'_> {
     }
 
     /// `columns`: what is shown in one place, for each side.
-    fn sides(&mut self, selects: &[&Select], columns: &[Vec<Expr>]) -> Option<()> {
+    pub(super) fn sides(&mut self, selects: &[&Select], columns: &[Vec<Expr>]) -> Option<()> {
         for (at, select) in selects.iter().enumerate() {
             // What has no events would be in every share.
             if !inline::has_events_table(&select.from) {
@@ -137,18 +138,8 @@ fn is_by_names(by: &OrderBy) -> bool {
     keys.iter().all(|key| matches!(key.expr, Expr::Identifier(_) | Expr::Value(_)))
 }
 
-/// Whether one of the windows of a SELECT has no partitions.
-fn has_windows_over_all(select: &Select) -> bool {
-    let Ok((_, calls)) = grouping::grouping(select, None) else { return false };
-    let is_over_all = |call: &Expr| match calls::as_call(call).map(|call| &call.over) {
-        Ok(Some(WindowType::WindowSpec(spec))) => spec.partition_by.is_empty(),
-        _ => false,
-    };
-    calls.windows.iter().any(is_over_all)
-}
-
 /// The SELECTs of which a set operation is made; `None` where there is something else.
-fn selects(body: &SetExpr) -> Option<Vec<&Select>> {
+pub(super) fn selects(body: &SetExpr) -> Option<Vec<&Select>> {
     match body {
         SetExpr::Select(select) => Some(vec![select]),
         SetExpr::SetOperation { left, right, .. } => {
@@ -173,7 +164,7 @@ fn shown(item: &SelectItem) -> Option<(Option<String>, &Expr)> {
 }
 
 /// What all sides show in one place; `None` where one of them shows several columns at once.
-fn items(selects: &[&Select], at: usize) -> Option<Vec<Expr>> {
+pub(super) fn items(selects: &[&Select], at: usize) -> Option<Vec<Expr>> {
     let item = |select: &&Select| {
         let items = select.projection.iter().map(shown).collect::<Option<Vec<_>>>()?;
         items.get(at).map(|(_, expr)| (*expr).clone())

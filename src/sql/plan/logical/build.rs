@@ -11,11 +11,13 @@ use super::{Common, JoinKind, Leaf, Node, Operator, Plan};
 use crate::sql::bind::Bound;
 use crate::sql::syntax::grouping;
 use crate::sql::syntax::{names, walk};
-use crate::tables;
+use crate::sql::types::relation::Field;
+use crate::sql::types::schema::{combined, joined};
+use crate::tables::{self, Kind};
 
 impl Plan {
     pub fn of(bound: &Bound) -> Self {
-        Self { columns: bound.columns().to_vec(), ..Builder { bound }.query(bound.tree(), &[]) }
+        Builder { bound }.query(bound.tree(), &[])
     }
 }
 
@@ -27,12 +29,18 @@ struct Builder<'b> {
 type Known<'k> = &'k [Arc<Common>];
 
 impl Node {
-    fn leaf(operator: Operator) -> Self {
-        Self { operator, inputs: Vec::new(), subqueries: Vec::new() }
+    fn leaf(operator: Operator, fields: Vec<Field>) -> Self {
+        Self { operator, fields, inputs: Vec::new(), subqueries: Vec::new() }
     }
 
+    /// An operator over this one, whose rows have the same columns.
     fn over(self, operator: Operator, subqueries: Vec<Plan>) -> Self {
-        Self { operator, inputs: vec![self], subqueries }
+        let fields = self.fields.clone();
+        Self { operator, fields, inputs: vec![self], subqueries }
+    }
+
+    fn with(self, fields: Vec<Field>) -> Self {
+        Self { fields, ..self }
     }
 }
 
@@ -70,12 +78,7 @@ impl Builder<'_> {
             subqueries.extend(self.subqueries(&query.fetch, known));
             top = top.over(Operator::Limit { offset, count }, subqueries);
         }
-        Plan {
-            commons,
-            is_recursive: query.with.as_ref().is_some_and(|with| with.recursive),
-            top,
-            columns: Vec::new(),
-        }
+        Plan { commons, is_recursive: query.with.as_ref().is_some_and(|with| with.recursive), top }
     }
 
     fn subqueries(&self, part: &impl Visit, known: Known<'_>) -> Vec<Plan> {
@@ -85,25 +88,47 @@ impl Builder<'_> {
     fn set(&self, body: &SetExpr, known: Known<'_>) -> Node {
         match body {
             SetExpr::Select(select) => self.select(select, None, known),
-            SetExpr::Query(query) => Node::leaf(Operator::Query(Box::new(self.query(query, known)))),
-            SetExpr::SetOperation { op, set_quantifier, left, right } => Node {
-                operator: Operator::SetOperation {
-                    operator: *op,
-                    all: matches!(set_quantifier, SetQuantifier::All),
-                },
-                inputs: vec![self.set(left, known), self.set(right, known)],
-                subqueries: Vec::new(),
-            },
+            SetExpr::Query(query) => {
+                let plan = self.query(query, known);
+                let fields = plan.top.fields.clone();
+                Node::leaf(Operator::Query(Box::new(plan)), fields)
+            }
+            SetExpr::SetOperation { op, set_quantifier, left, right } => {
+                let (left, right) = (self.set(left, known), self.set(right, known));
+                Node {
+                    operator: Operator::SetOperation {
+                        operator: *op,
+                        all: matches!(set_quantifier, SetQuantifier::All),
+                    },
+                    // Types that do not go together have been refused when names were bound.
+                    fields: combined(*op, &left.fields, &right.fields).unwrap_or_default(),
+                    inputs: vec![left, right],
+                    subqueries: Vec::new(),
+                }
+            }
             SetExpr::Values(values) => Node {
                 subqueries: self.subqueries(values, known),
-                ..Node::leaf(Operator::Values(values.rows.len()))
+                ..Node::leaf(
+                    Operator::Values(values.rows.len()),
+                    self.bound.values(values).unwrap_or_default(),
+                )
             },
-            other => Node { subqueries: self.subqueries(other, known), ..Node::leaf(Operator::Values(0)) },
+            other => Node {
+                subqueries: self.subqueries(other, known),
+                ..Node::leaf(Operator::Values(0), Vec::new())
+            },
         }
     }
 
     fn select(&self, select: &Select, by: Option<&OrderBy>, known: Known<'_>) -> Node {
         let mut node = self.from(&select.from, known);
+        debug_assert!(
+            self.bound.relation(&select.from).is_none_or(|rows| rows.fields == node.fields),
+            "the columns of FROM are those of the binder: {select}"
+        );
+        let selected = self.bound.selected(select);
+        let (computed, columns) =
+            selected.map(|selected| (selected.computed, selected.columns)).unwrap_or_default();
         if let Some(condition) = &select.selection {
             node = node.over(filter(condition), self.subqueries(condition, known));
         }
@@ -115,17 +140,19 @@ impl Builder<'_> {
                 calls: calls.aggregates,
                 groupings: calls.groupings,
             };
-            node = node.over(operator, self.subqueries(&select.group_by, known));
+            let fields = made(&operator, &computed);
+            node = node.over(operator, self.subqueries(&select.group_by, known)).with(fields);
         }
         if let Some(having) = &select.having {
             node = node.over(filter(having), self.subqueries(having, known));
         }
         if !calls.windows.is_empty() {
-            node = node.over(Operator::Window(calls.windows), Vec::new());
+            let operator = Operator::Window(calls.windows);
+            let fields = node.fields.iter().cloned().chain(made(&operator, &computed)).collect();
+            node = node.over(operator, Vec::new()).with(fields);
         }
-        let over = self.bound.relation(&select.from);
-        let project = Operator::Project { items: select.projection.clone(), over };
-        node = node.over(project, self.subqueries(&select.projection, known));
+        let project = Operator::Project(select.projection.clone());
+        node = node.over(project, self.subqueries(&select.projection, known)).with(columns);
         if select.distinct.is_some() { node.over(Operator::Distinct, Vec::new()) } else { node }
     }
 
@@ -138,7 +165,7 @@ impl Builder<'_> {
             }
             all = Some(node);
         }
-        all.unwrap_or_else(|| Node::leaf(Operator::Row))
+        all.unwrap_or_else(|| Node::leaf(Operator::Row, Vec::new()))
     }
 
     fn joined(&self, left: Node, join: &Join, known: Known<'_>) -> Node {
@@ -160,10 +187,10 @@ impl Builder<'_> {
             let operator = Operator::Unnest {
                 arrays: array_exprs.clone(),
                 keeps_rows: kind == JoinKind::Left,
-                leaf: self.table(factor, alias.as_ref(), (0, 0)),
+                leaf: table(alias.as_ref(), (0, 0)),
             };
-            let input = left.unwrap_or_else(|| Node::leaf(Operator::Row));
-            return input.over(operator, self.subqueries(array_exprs, known));
+            let input = left.unwrap_or_else(|| Node::leaf(Operator::Row, Vec::new()));
+            return self.unnest(input, operator, factor, self.subqueries(array_exprs, known));
         }
         let right = self.factor(factor, known);
         let Some(left) = left else { return right };
@@ -173,56 +200,87 @@ impl Builder<'_> {
             _ => (Vec::<Expr>::new(), Vec::new()),
         };
         let subqueries = self.subqueries(&on, known);
-        Node { operator: Operator::Join { kind, on, using }, inputs: vec![left, right], subqueries }
+        let fields = match kind {
+            JoinKind::Semi | JoinKind::Anti => left.fields.clone(),
+            // Types that do not go together have been refused when names were bound.
+            _ => joined(&left.fields, &right.fields, &using).unwrap_or_default(),
+        };
+        Node { operator: Operator::Join { kind, on, using }, fields, inputs: vec![left, right], subqueries }
+    }
+
+    /// The columns of `input`, and those of the elements.
+    fn unnest(&self, input: Node, operator: Operator, factor: &TableFactor, subqueries: Vec<Plan>) -> Node {
+        let fields = input.fields.iter().cloned().chain(self.fields(factor)).collect();
+        input.over(operator, subqueries).with(fields)
+    }
+
+    /// The columns of a table in FROM.
+    fn fields(&self, factor: &TableFactor) -> Vec<Field> {
+        self.bound.table(factor).map(|rows| rows.fields).unwrap_or_default()
     }
 
     fn factor(&self, factor: &TableFactor, known: Known<'_>) -> Node {
         match factor {
             TableFactor::Table { name, alias, sample, .. } => {
                 let table = names::last(name);
-                let leaf = Leaf {
-                    is_sampled: sample.is_some(),
-                    ..self.table(factor, alias.as_ref(), names::place(name))
-                };
+                let leaf =
+                    Leaf { is_sampled: sample.is_some(), ..self::table(alias.as_ref(), names::place(name)) };
                 let common = known.iter().rev().find(|common| common.name == table);
-                Node::leaf(match (common, tables::find(&table)) {
+                let operator = match (common, tables::find(&table)) {
                     (Some(common), _) => Operator::Common { common: Arc::clone(common), leaf },
                     (None, Some(declared)) if !names::is_marked(&table) => {
                         Operator::Scan { table: declared, leaf }
                     }
                     _ => Operator::Step { leaf },
-                })
+                };
+                Node::leaf(operator, self.fields(factor))
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                let leaf =
-                    Leaf { is_sampled: sample.is_some(), ..self.table(factor, alias.as_ref(), (0, 0)) };
+                let leaf = Leaf { is_sampled: sample.is_some(), ..table(alias.as_ref(), (0, 0)) };
                 let plan = Box::new(self.query(subquery, known));
-                Node::leaf(Operator::Derived { plan, is_lateral: *lateral, leaf })
+                Node::leaf(Operator::Derived { plan, is_lateral: *lateral, leaf }, self.fields(factor))
             }
             TableFactor::UNNEST { array_exprs, alias, .. } => {
-                let leaf = self.table(factor, alias.as_ref(), (0, 0));
+                let leaf = table(alias.as_ref(), (0, 0));
                 let operator = Operator::Unnest { arrays: array_exprs.clone(), keeps_rows: false, leaf };
-                Node::leaf(Operator::Row).over(operator, self.subqueries(array_exprs, known))
+                let row = Node::leaf(Operator::Row, Vec::new());
+                self.unnest(row, operator, factor, self.subqueries(array_exprs, known))
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                let leaf = alias.as_ref().map(|alias| self.table(factor, Some(alias), (0, 0)));
+                let leaf = alias.as_ref().map(|alias| table(Some(alias), (0, 0)));
                 let inner = self.from(std::slice::from_ref(table_with_joins), known);
-                inner.over(Operator::Parentheses(leaf), Vec::new())
+                let fields = if leaf.is_some() { self.fields(factor) } else { inner.fields.clone() };
+                inner.over(Operator::Parentheses(leaf), Vec::new()).with(fields)
             }
             // Refused when names were bound.
-            _ => Node::leaf(Operator::Row),
+            _ => Node::leaf(Operator::Row, Vec::new()),
         }
     }
+}
 
-    fn table(&self, factor: &TableFactor, alias: Option<&TableAlias>, place: (u64, u64)) -> Leaf {
-        Leaf {
-            alias: alias.map(|alias| alias.name.value.clone()).unwrap_or_default(),
-            is_renamed: alias.is_some_and(|alias| !alias.columns.is_empty()),
-            is_sampled: false,
-            place,
-            fields: self.bound.table(factor).map(|rows| rows.fields).unwrap_or_default(),
-        }
+fn table(alias: Option<&TableAlias>, place: (u64, u64)) -> Leaf {
+    Leaf {
+        alias: alias.map(|alias| alias.name.value.clone()).unwrap_or_default(),
+        is_renamed: alias.is_some_and(|alias| !alias.columns.is_empty()),
+        is_sampled: false,
+        place,
     }
+}
+
+/// The columns of groups or window functions, whose types are among `computed`.
+fn made(operator: &Operator, computed: &[(Expr, Kind)]) -> Vec<Field> {
+    let exprs: Vec<&Expr> = match operator {
+        Operator::Aggregate { keys, calls, groupings, .. } => {
+            keys.iter().chain(calls).chain(groupings).collect()
+        }
+        Operator::Window(calls) => calls.iter().collect(),
+        _ => Vec::new(),
+    };
+    let field = |expr: &&Expr| {
+        let (_, kind) = computed.iter().find(|(known, _)| known == *expr)?;
+        Some(Field::new(names::as_written(expr).to_string(), kind.clone()))
+    };
+    exprs.iter().filter_map(field).collect()
 }
 
 fn filter(condition: &Expr) -> Operator {

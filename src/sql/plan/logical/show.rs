@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 40;
 impl Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        line(0, &format!("Output {}", columns(&self.columns)), &mut text)?;
+        line(0, &format!("Output {}", columns(self.columns())), &mut text)?;
         plan(self, 1, &mut text)?;
         f.write_str(text.trim_end())
     }
@@ -45,7 +45,7 @@ fn node(node: &Node, depth: usize, text: &mut String) -> fmt::Result {
     if depth > DEPTH_MAX {
         return line(depth, "…", text);
     }
-    line(depth, &said(&node.operator), text)?;
+    line(depth, &said(node), text)?;
     for subquery in &node.subqueries {
         line(depth + 1, "Subquery in an expression", text)?;
         plan(subquery, depth + 2, text)?;
@@ -57,8 +57,8 @@ fn node(node: &Node, depth: usize, text: &mut String) -> fmt::Result {
     node.inputs.iter().try_for_each(|input| self::node(input, depth + 1, text))
 }
 
-fn said(operator: &Operator) -> String {
-    match operator {
+fn said(node: &Node) -> String {
+    match &node.operator {
         Operator::Row => "Row".to_owned(),
         Operator::Values(rows) => format!("Values, {rows} {}", if *rows == 1 { "row" } else { "rows" }),
         Operator::Scan { table, leaf } => named(&format!("Scan {}", table.name), leaf),
@@ -66,7 +66,7 @@ fn said(operator: &Operator) -> String {
         Operator::Step { leaf } => named("Scan of the last step", leaf),
         Operator::Derived { is_lateral, leaf, .. } => {
             let what = if *is_lateral { "Lateral subquery" } else { "Subquery" };
-            format!("{} ({})", named(what, leaf), columns(&leaf.fields))
+            format!("{} ({})", named(what, leaf), columns(node.fields.iter()))
         }
         Operator::Query(_) => "Query".to_owned(),
         Operator::Parentheses(leaf) => {
@@ -77,7 +77,7 @@ fn said(operator: &Operator) -> String {
             format!(
                 "{} ({})",
                 named(&format!("{outer} {}", list(arrays.iter())), leaf),
-                columns(&leaf.fields)
+                columns(node.fields.iter().skip(node.inputs.iter().map(|input| input.fields.len()).sum()))
             )
         }
         Operator::Join { kind, on, using } => join(*kind, on, using),
@@ -93,7 +93,7 @@ fn said(operator: &Operator) -> String {
             format!("Aggregate{by}{sets}{calls}")
         }
         Operator::Window(calls) => format!("Window {}", list(calls.iter())),
-        Operator::Project { items, .. } => {
+        Operator::Project(items) => {
             format!("Project {}", items.iter().map(item).collect::<Vec<_>>().join(", "))
         }
         Operator::Distinct => "Distinct".to_owned(),
@@ -136,8 +136,8 @@ fn join(kind: JoinKind, on: &[Expr], using: &[String]) -> String {
 }
 
 /// Names and types.
-fn columns(fields: &[Field]) -> String {
-    fields.iter().map(|field| format!("{} {}", field.name, field.kind)).collect::<Vec<_>>().join(", ")
+fn columns<'f>(fields: impl Iterator<Item = &'f Field>) -> String {
+    fields.map(|field| format!("{} {}", field.name, field.kind)).collect::<Vec<_>>().join(", ")
 }
 
 /// A table, with the name by which expressions refer to it.

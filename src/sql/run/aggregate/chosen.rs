@@ -13,9 +13,14 @@ use crate::tables::builder::lists;
 impl Input<'_> {
     /// The value of argument `show` in the row in which argument `by` is smallest or greatest.
     pub(super) fn extreme(&self, by: usize, show: usize, wanted: Ordering) -> Result<Values> {
+        self.arg(show)?.take(&self.extreme_rows(by, wanted)?)
+    }
+
+    /// For each group, the first row in which argument `by` is smallest or greatest.
+    pub(super) fn extreme_rows(&self, by: usize, wanted: Ordering) -> Result<Vec<Option<u32>>> {
         let order = self.ordered(by)?;
         if let Ordered::Texts(texts) = &order {
-            return self.arg(show)?.take(&self.extreme_texts(texts, wanted));
+            return Ok(self.extreme_texts(texts, wanted));
         }
         let mut best: Vec<Option<u32>> = self.slots(None);
         for (group, row) in self.pairs() {
@@ -24,7 +29,7 @@ impl Input<'_> {
                 *slot = u32::try_from(row).ok();
             }
         }
-        self.arg(show)?.take(&best)
+        Ok(best)
     }
 
     /// An argument prepared for comparing rows; arrays and rows are compared by their ranks.
@@ -80,6 +85,11 @@ impl Input<'_> {
 
     /// The first or last value that is not NULL.
     pub(super) fn one(&self, last: bool) -> Result<Values> {
+        self.arg(0)?.take(&self.one_row(last)?)
+    }
+
+    /// For each group, the first or last row whose value is not NULL.
+    pub(super) fn one_row(&self, last: bool) -> Result<Vec<Option<u32>>> {
         let nulls = self.nulls(0)?;
         let mut found: Vec<Option<u32>> = self.slots(None);
         for (group, row) in self.pairs() {
@@ -90,6 +100,6 @@ impl Input<'_> {
                 *slot = u32::try_from(row).ok();
             }
         }
-        self.arg(0)?.take(&found)
+        Ok(found)
     }
 }

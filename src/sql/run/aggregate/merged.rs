@@ -1,6 +1,9 @@
 //! Combines partial aggregates, computed over parts of the rows.
 
+use std::cmp::Ordering;
+
 use super::input::{Input, input};
+use super::kept;
 use crate::sql::error::Result;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::names;
@@ -22,6 +25,10 @@ pub(in crate::sql) enum Merge {
     Any,
     /// Lists of distinct values, combined into one list.
     Lists,
+    /// Lists of values, one after another.
+    All,
+    /// [The row](super::kept) that comes first, or with the least or the greatest value.
+    Kept(Option<Ordering>),
 }
 
 /// For each group, the combination of the partial values of its rows.
@@ -36,15 +43,34 @@ pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> 
         Merge::Every => input.truth(true),
         Merge::Any => input.truth(false),
         Merge::Lists => {
-            let (elements, lengths) = explode(values)?;
-            let each = groups.of_row.iter().zip(&lengths);
-            let of_row: Vec<u32> =
-                each.flat_map(|(group, length)| std::iter::repeat_n(*group, length.unwrap_or(0))).collect();
-            let rows = (0..u32::try_from(of_row.len()).unwrap_or(u32::MAX)).collect();
-            let groups = Groups { of_row, first: groups.first.clone() };
-            Input { groups: &groups, rows, args: vec![elements] }.distinct()?.list(|_, _| true)
+            let (elements, groups) = elements_of(values, groups)?;
+            elements_in(&groups, vec![elements]).distinct()?.list(|_, _| true)
         }
+        Merge::All => {
+            let (elements, groups) = elements_of(values, groups)?;
+            elements_in(&groups, vec![elements]).list(|_, _| true)
+        }
+        Merge::Kept(wanted) => kept::merged(values, wanted, groups),
     }
+}
+
+/// The elements of all lists, and the groups of their lists.
+pub(super) fn elements_of(values: &Values, groups: &Groups) -> Result<(Values, Groups)> {
+    let (elements, lengths) = explode(values)?;
+    let each = groups.of_row.iter().zip(&lengths);
+    let of_row = each.flat_map(|(group, length)| std::iter::repeat_n(*group, length.unwrap_or(0))).collect();
+    Ok((elements, Groups { of_row, first: groups.first.clone() }))
+}
+
+pub(super) fn elements_in(groups: &Groups, args: Vec<Values>) -> Input<'_> {
+    Input { groups, rows: (0..u32::try_from(groups.of_row.len()).unwrap_or(u32::MAX)).collect(), args }
+}
+
+/// The values of a call's first argument in each group, without NULL.
+pub(in crate::sql) fn all_list(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
+    let input = input(scope, function, &names::of_function(function), groups)?.first_only();
+    let nulls = input.nulls(0)?;
+    input.list(|_, row| nulls.get(row) == Some(&false))
 }
 
 /// The distinct values of a call's argument in each group, without NULL.

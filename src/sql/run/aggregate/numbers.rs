@@ -9,16 +9,24 @@ use crate::sql::types::{cast, decimal, nested_values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
+/// The sum of numbers: always the same, in whatever order they come, because the last digits of a sum of doubles
+/// depend on the order of addition.
+pub(super) fn total(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.iter().sum()
+}
+
 pub(super) fn variance(values: &[f64], less: usize) -> f64 {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
-        / (values.len().saturating_sub(less)) as f64
+    let mean = total(values) / values.len() as f64;
+    let squares: Vec<f64> = values.iter().map(|value| (value - mean).powi(2)).collect();
+    total(&squares) / (values.len().saturating_sub(less)) as f64
 }
 
 impl Input<'_> {
     pub(super) fn sum(&self) -> Result<Values> {
         if self.arg(0)?.kind == Kind::Double {
-            return self.over_doubles(|values| values.iter().sum());
+            return self.over_doubles(total);
         }
         if let Kind::Decimal { scale, .. } = self.arg(0)?.kind {
             return self.sum_of_decimals(scale);
@@ -64,6 +72,20 @@ impl Input<'_> {
         Values::build_decimals(kind, self.groups.count(), false, |group| {
             Ok(sums.get(group).zip(counts.get(group)).and_then(|(sum, count)| decimal::mean(sum, count)))
         })
+    }
+
+    /// The mean of whole numbers: their sum is exact, in whatever order they come.
+    pub(super) fn mean_of_wholes(&self) -> Result<Values> {
+        let cells = self.arg(0)?.wholes()?;
+        let mut sums: Vec<(i128, i64)> = self.slots((0, 0));
+        for (group, row) in self.pairs() {
+            if let (Some(value), Some((sum, count))) = (cells.get(row), sums.get_mut(group)) {
+                *sum += i128::from(value);
+                *count += 1;
+            }
+        }
+        let mean = |(sum, count): (i128, i64)| (count > 0).then(|| sum as f64 / count as f64);
+        Ok(Values::new(Kind::Double, f64::column(sums.into_iter().map(mean).collect())))
     }
 
     /// A number computed from the numbers of each group; NULL for fewer than two numbers, for which variance

@@ -12,7 +12,7 @@ use crate::sql::run::{aggregate, from, join};
 use crate::sql::scope::{Scope, mask};
 use crate::sql::syntax::{calls, grouping, names, walk};
 use crate::sql::types::columns;
-use crate::sql::types::compare::common;
+use crate::sql::types::compare::comparable;
 use crate::sql::types::relation::{Field, Groups, Relation};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
@@ -120,7 +120,7 @@ pub(super) fn contains(
         return Ok(None);
     };
     let Some((item, kind)) = apart.selected(scope)? else { return Ok(None) };
-    common(&value.kind, &kind)
+    comparable(&value.kind, &kind)
         .map_err(|_| SqlError::new(format!("{} and {kind} cannot be compared with IN", value.kind)))?;
     let mut outer = scope.relation.clone();
     outer.push(Field::new(VALUE, value.kind.clone()), scope.spread(value)?);

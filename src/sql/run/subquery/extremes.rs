@@ -5,11 +5,12 @@ use sqlparser::ast::{BinaryOperator as Op, Query};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::functions::other_types::{self, Side};
 use crate::sql::functions::predicate;
 use crate::sql::run::correlated::{alone, each};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
-use crate::sql::types::compare::{Ordered, common, compare};
+use crate::sql::types::compare::{Ordered, comparable, compare};
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
 
@@ -21,6 +22,7 @@ struct Extremes {
     is_empty: Vec<bool>,
 }
 
+/// `left op ANY (query)`, or ALL.
 pub(in crate::sql) fn quantified(
     scope: &Scope<'_>,
     left: &Expression,
@@ -28,12 +30,26 @@ pub(in crate::sql) fn quantified(
     query: &Query,
     any: bool,
 ) -> Result<Values> {
-    let (value, height) = (scope.values(left)?, scope.height());
     let (groups, results) = match alone(scope, query)? {
-        Some(rows) => (Groups::one(height), vec![rows]),
+        Some(rows) => (Groups::one(scope.height()), vec![rows]),
         None => each(scope, query)?,
     };
-    let with = Extremes::of(&value, &groups, &results)?;
+    compared(scope, left, (op, any), &groups, &results)
+}
+
+/// The same, given the rows of the query for each group of rows.
+pub(in crate::sql) fn compared(
+    scope: &Scope<'_>,
+    left: &Expression,
+    (op, any): (&Op, bool),
+    groups: &Groups,
+    results: &[Relation],
+) -> Result<Values> {
+    let (value, height) = (scope.values(left)?, scope.height());
+    for rows in results.iter().filter(|rows| rows.fields.len() == 1) {
+        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), rows)?;
+    }
+    let with = Extremes::of(&value, groups, results)?;
     let test = |op: &Op, with: &Values| -> Result<Vec<Option<bool>>> {
         let compared = compare(op, &value, with, height, scope.lenient)?;
         let truths = compared.truths()?;
@@ -76,7 +92,7 @@ impl Extremes {
                 )));
             }
             let column = rows.values(0)?;
-            let kind = common(&value.kind, &column.kind).map_err(|_| {
+            let kind = comparable(&value.kind, &column.kind).map_err(|_| {
                 SqlError::new(format!("{} and {} cannot be compared", value.kind, column.kind))
             })?;
             let column = cast::cast(&column, &kind, rows.height, true)?;

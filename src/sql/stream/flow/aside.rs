@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::Series;
 use rayon::prelude::*;
 
-use super::{Flow, Part, Reduction};
+use super::{Flow, Part, Reduction, rowwise};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::panics::caught;
@@ -80,6 +80,11 @@ impl Aside {
                 spread.put(&widened(part.rows, part.keys), &keys)
             }
         }
+    }
+
+    /// Forgets the rows on disk.
+    pub fn renew(&self) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The rows on disk, if there are any.
@@ -175,8 +180,9 @@ impl Flow {
 
     /// Whether groups can be processed share by share, because no expression uses several of them.
     pub(super) fn can_be_put_aside(&self) -> bool {
-        let is_distinct = top(&self.tree).is_some_and(|select| select.distinct.is_some());
-        !(matches!(self.reduction, Reduction::Groups(_)) && is_distinct)
+        let is_of_several = top(&self.tree)
+            .is_some_and(|select| select.distinct.is_some() || rowwise::has_windows(&self.tree));
+        !(matches!(self.reduction, Reduction::Groups(_)) && is_of_several)
     }
 }
 
@@ -213,7 +219,7 @@ impl Shares<'_> {
         }
         let part = self.flow.reduced(Part::all(parts)?.in_order()?, self.limits)?;
         let part = match self.flow.shown_groups(part.rows.clone(), self.limits)? {
-            Some(Projected { rows, keys }) => Part { rows, keys }.first(self.flow.wanted)?,
+            Some(Projected { rows, keys, .. }) => Part { rows, keys }.first(self.flow.wanted)?,
             None => part,
         };
         self.sorting.run(vec![(part.rows, part.keys)])

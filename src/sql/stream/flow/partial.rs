@@ -5,7 +5,7 @@
 //! the keys.
 
 use polars::prelude::Series;
-use sqlparser::ast::{Expr, OrderBy, Select};
+use sqlparser::ast::{Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderBy, Select};
 
 use crate::sql::bind::Bound;
 use crate::sql::catalog::Counted;
@@ -19,7 +19,7 @@ use crate::sql::syntax::{calls, grouping, names};
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place;
 use crate::sql::types::place::{NTH, OBJECT, RECORD, SIDE, is_place};
-use crate::sql::types::relation::{Field, Groups, Relation};
+use crate::sql::types::relation::{Field, Groups, Relation, under};
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
 
@@ -27,30 +27,71 @@ use crate::tables::Kind;
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
     keys: Vec<Expr>,
-    aggregates: Vec<Aggregate>,
+    /// The grouping sets, as indexes of keys: mostly one, with all keys.
+    sets: Vec<Vec<usize>>,
+    /// For each call of `grouping`, its value in each set.
+    groupings: Vec<(Expr, Vec<i64>)>,
+    /// The columns that are kept for each group.
+    columns: Vec<Column>,
+    /// The calls, and what they are made of.
+    calls: Vec<(Expr, Made)>,
 }
 
+/// A column of partial values.
 #[derive(Debug, Clone)]
-struct Aggregate {
+struct Column {
     call: Expr,
     merge: Merge,
-    /// For `count(DISTINCT x)`, the argument: a piece returns the list of distinct values.
-    of_distinct: Option<Expr>,
+}
+
+/// How the value of a call is made of columns, which are given by their numbers.
+#[derive(Debug, Clone)]
+enum Made {
+    Column(usize),
+    /// The length of a list.
+    Length(usize),
+    /// A sum divided by a count.
+    Mean(usize, usize),
+    /// What is shown of the row that is kept.
+    Kept(usize),
+    /// An aggregate of the values in a list, with its other arguments.
+    OfAll {
+        column: usize,
+        name: String,
+        more: Vec<Values>,
+    },
 }
 
 impl Partial {
     /// `None` if some aggregate cannot be combined.
     pub fn of(bound: &Bound, select: &Select, by: Option<&OrderBy>) -> Option<Self> {
         let (grouping, calls) = grouping::grouping(select, by).ok()?;
-        if !calls.groupings.is_empty() {
-            return None;
-        }
-        let keys = grouping?.only_keys()?.to_vec();
-        let aggregate = |scope: &Scope<'_>| {
-            calls.aggregates.iter().map(|call| Aggregate::of(scope, call)).collect::<Option<Vec<_>>>()
+        let grouping = grouping?;
+        let bits = |call: &Expr| {
+            let bits = grouping.sets.iter().map(|set| grouping.bits(set, call)).collect::<Result<_>>();
+            Some((call.clone(), bits.ok()?))
         };
-        let aggregates = bound.typed(&bound.relation(&select.from)?, aggregate)?;
-        Some(Self { keys, aggregates })
+        let groupings = calls.groupings.iter().map(bits).collect::<Option<Vec<_>>>()?;
+        let mut partial = Self {
+            keys: grouping.keys,
+            sets: grouping.sets,
+            groupings,
+            columns: Vec::new(),
+            calls: Vec::new(),
+        };
+        bound.typed(&bound.relation(&select.from)?, |scope| {
+            calls.aggregates.iter().try_for_each(|call| {
+                let made = partial.made(scope, call)?;
+                partial.calls.push((call.clone(), made));
+                Some(())
+            })
+        })?;
+        Some(partial)
+    }
+
+    /// Whether rows are chosen by their places, so that each has to be made of one event.
+    pub fn chooses_rows(&self) -> bool {
+        self.columns.iter().any(|column| matches!(column.merge, Merge::Kept(_)))
     }
 
     /// The groups of a piece's rows, in the order of their first events.
@@ -65,32 +106,60 @@ impl Partial {
             let values = values.take(&groups.first)?;
             table.push(Field::new("", values.kind), values.data);
         }
-        for aggregate in &self.aggregates {
-            let call = calls::as_call(&aggregate.call)?;
-            let values = match &aggregate.of_distinct {
-                Some(_) => aggregate::distinct_list(&scope, call, &groups)?,
-                None => aggregate::evaluate(&scope, call, &groups)?,
+        for Column { call, merge } in &self.columns {
+            let call = calls::as_call(call)?;
+            let values = match merge {
+                Merge::Lists => aggregate::distinct_list(&scope, call, &groups)?,
+                Merge::All => aggregate::all_list(&scope, call, &groups)?,
+                Merge::Kept(wanted) => aggregate::kept::rows(&scope, call, *wanted, &groups)?,
+                _ => aggregate::evaluate(&scope, call, &groups)?,
             };
             table.push(Field::new("", values.kind), values.data);
         }
+        let mut places = Relation { height: groups.count(), ..Relation::default() };
         for (at, field) in rows.fields.iter().enumerate().filter(|(_, field)| is_place(field)) {
             let values = rows.values(at)?.take(&groups.first)?;
-            table.push(Field { hidden: true, ..Field::new(field.name.clone(), values.kind) }, values.data);
+            places.push(Field { hidden: true, ..Field::new(field.name.clone(), values.kind) }, values.data);
         }
         // One event may be the first of several groups.
         let nth = groups.first.iter().map(|row| row.map(i64::from)).collect();
-        table.push(Field { hidden: true, ..Field::new(NTH, Kind::Bigint) }, i64::column(nth));
-        Ok(table)
+        places.push(Field { hidden: true, ..Field::new(NTH, Kind::Bigint) }, i64::column(nth));
+        if self.sets.len() == 1 {
+            return Ok(beside(table, places));
+        }
+        let each = self.sets.iter().zip(0..).map(|(set, number)| self.of_set(&table, &places, set, number));
+        let each = each.collect::<Result<Vec<_>>>()?;
+        each.into_iter().map(Ok).reduce(|above, below| under(above?, below?)).unwrap_or(Ok(table))
+    }
+
+    /// The groups of a grouping set, made of those by all keys. The number of the set comes first in the order
+    /// of groups.
+    fn of_set(&self, table: &Relation, places: &Relation, set: &[usize], number: i64) -> Result<Relation> {
+        let mut table = table.clone();
+        for at in (0..self.keys.len()).filter(|at| !set.contains(at)) {
+            if let Some(column) = table.columns.get_mut(at) {
+                *column = Series::full_null(column.name().clone(), table.height, column.dtype());
+            }
+        }
+        let side = Field { hidden: true, ..Field::new(SIDE, Kind::Bigint) };
+        table.push(side, i64::column(vec![Some(number); table.height]));
+        self.together(beside(table, places.clone()))
     }
 
     /// The keys of the groups, as columns.
     pub fn key_columns(&self, table: &Relation) -> Result<Vec<Series>> {
-        (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height)).collect()
+        let number = if self.sets.len() == 1 { None } else { table.named(SIDE)? };
+        let keys = (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height));
+        keys.chain(number.map(|values| Ok(values.data))).collect()
     }
 
     /// Combines groups with equal keys. The tables have been concatenated in the order of positions.
     pub fn merged(&self, table: Relation, limits: &Limits) -> Result<Relation> {
         limits.fits(0, 0)?;
+        self.together(table)
+    }
+
+    fn together(&self, table: Relation) -> Result<Relation> {
         let groups = Groups::by(&self.key_columns(&table)?, table.height)?;
         if groups.count() == table.height {
             return Ok(table);
@@ -98,8 +167,8 @@ impl Partial {
         let mut merged = Relation { height: groups.count(), ..Relation::default() };
         for (at, field) in table.fields.iter().enumerate() {
             let values = table.values(at)?;
-            let values = match at.checked_sub(self.keys.len()).and_then(|at| self.aggregates.get(at)) {
-                Some(aggregate) => aggregate::merged(&values, aggregate.merge, &groups)?,
+            let values = match at.checked_sub(self.keys.len()).and_then(|at| self.columns.get(at)) {
+                Some(column) => aggregate::merged(&values, column.merge, &groups)?,
                 None => values.take(&groups.first)?,
             };
             merged.push(Field { kind: values.kind, ..field.clone() }, values.data);
@@ -109,16 +178,32 @@ impl Partial {
 
     /// The keys and aggregates of each group, as the query needs them.
     pub fn finished(&self, table: Relation) -> Result<Counted> {
-        // Without GROUP BY there is one group even if there are no rows; it is added here.
+        // A grouping set without keys has one group even if there are no rows; it is added here.
         let table = if table.height == 0 { self.of_nothing(table)? } else { table };
         let mut known = Vec::new();
         for (at, key) in self.keys.iter().enumerate() {
             known.push((key.clone(), table.values(at)?));
         }
-        for (at, aggregate) in self.aggregates.iter().enumerate() {
-            let values = table.values(self.keys.len() + at)?;
-            let values = if aggregate.of_distinct.is_some() { aggregate::lengths(&values)? } else { values };
-            known.push((aggregate.call.clone(), values));
+        let column = |at: usize| table.values(self.keys.len() + at);
+        for (call, made) in &self.calls {
+            let values = match made {
+                Made::Column(at) => column(*at)?,
+                Made::Length(at) => aggregate::lengths(&column(*at)?)?,
+                Made::Mean(sum, count) => mean(&column(*sum)?, &column(*count)?, table.height)?,
+                Made::Kept(at) => aggregate::kept::shown(&column(*at)?)?,
+                Made::OfAll { column: at, name, more } => {
+                    aggregate::of_lists(&column(*at)?, name, more, table.height)?
+                }
+            };
+            known.push((call.clone(), values));
+        }
+        let number = table.named(SIDE)?.filter(|_| self.sets.len() > 1);
+        let numbers = number.as_ref().map(Values::wholes).transpose()?;
+        for (call, bits) in &self.groupings {
+            let set = |row: usize| numbers.as_ref().and_then(|numbers| numbers.get(row)).unwrap_or(0);
+            let bits = |row: usize| bits.get(usize::try_from(set(row)).unwrap_or(0)).copied();
+            let values = i64::column((0..table.height).map(bits).collect());
+            known.push((call.clone(), Values::new(Kind::Bigint, values)));
         }
         Ok(Counted { count: table.height, known })
     }
@@ -132,19 +217,39 @@ impl Partial {
         places
     }
 
-    /// The groups if there are no rows: none, or the single group of a query without GROUP BY.
+    /// The groups if there are no rows: one for each grouping set without keys.
     fn of_nothing(&self, table: Relation) -> Result<Relation> {
-        if !self.keys.is_empty() || table.fields.is_empty() {
+        let numbers: Vec<i64> =
+            self.sets.iter().zip(0..).filter(|(set, _)| set.is_empty()).map(|(_, number)| number).collect();
+        if numbers.is_empty() || table.fields.is_empty() {
             return Ok(table);
         }
-        let mut one = table.take(&[None])?;
-        for (at, aggregate) in self.aggregates.iter().enumerate() {
-            if let (Merge::Count, Some(column)) = (aggregate.merge, one.columns.get_mut(at)) {
-                *column = Values::constant(Kind::Bigint, Some(0_i64)).data;
+        let mut all = table.take(&vec![None; numbers.len()])?;
+        for (at, column) in self.columns.iter().enumerate() {
+            if let (Merge::Count, Some(slot)) = (column.merge, all.columns.get_mut(self.keys.len() + at)) {
+                *slot = i64::column(vec![Some(0); numbers.len()]);
             }
         }
-        Ok(one)
+        for (field, slot) in all.fields.iter().zip(&mut all.columns).filter(|(field, _)| field.name == SIDE) {
+            *slot = i64::column(numbers.iter().copied().map(Some).collect())
+                .with_name(field.name.as_str().into());
+        }
+        Ok(all)
     }
+}
+
+/// The columns of both, which have the same rows.
+fn beside(mut table: Relation, more: Relation) -> Relation {
+    more.fields.into_iter().zip(more.columns).for_each(|(field, column)| table.push(field, column));
+    table
+}
+
+/// Means of whole numbers.
+fn mean(sums: &Values, counts: &Values, height: usize) -> Result<Values> {
+    let (sums, counts) = (sums.doubles()?, counts.doubles()?);
+    Values::build(Kind::Double, height, false, |group| {
+        Ok(sums.get(group).zip(counts.get(group)).map(|(sum, count)| sum / count))
+    })
 }
 
 /// Sorts groups by their first events. Rows that are made from several events, or come from several sides of
@@ -159,37 +264,110 @@ fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
     }
 }
 
-impl Aggregate {
-    fn of(scope: &Scope<'_>, call: &Expr) -> Option<Self> {
+impl Partial {
+    /// The number of the column with the partial values of a call.
+    fn column(&mut self, call: &Expr, merge: Merge) -> usize {
+        let is_it = |known: &Column| known.call == *call && known.merge == merge;
+        self.columns.iter().position(is_it).unwrap_or_else(|| {
+            self.columns.push(Column { call: call.clone(), merge });
+            self.columns.len() - 1
+        })
+    }
+
+    /// How a call is made of columns, which are added where they are missing; `None` if it cannot be combined.
+    fn made(&mut self, scope: &Scope<'_>, call: &Expr) -> Option<Made> {
         let function = calls::as_call(call).ok()?;
         let name = names::of_function(function);
-        let (argument, distinct) = argument(function)?;
+        match argument(function) {
+            Some((argument, distinct)) => self.made_of_one(scope, call, (&name, argument, distinct)),
+            None => None,
+        }
+        .or_else(|| self.made_of_rows(scope, call, function, &name))
+    }
+
+    /// The same for a call with one argument, or `*`.
+    fn made_of_one(
+        &mut self,
+        scope: &Scope<'_>,
+        call: &Expr,
+        (name, argument, distinct): (&str, Option<&Expr>, bool),
+    ) -> Option<Made> {
         let kind =
             argument.map(|argument| scope.eval(argument).map(|values| values.kind)).transpose().ok()?;
-        let of = |merge| Some(Self { call: call.clone(), merge, of_distinct: None });
-        match (name.as_str(), argument) {
-            ("count", Some(argument)) if distinct => {
-                Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) })
+        let merge = match (name, argument) {
+            ("count", Some(_)) if distinct => return Some(Made::Length(self.column(call, Merge::Lists))),
+            ("approx_distinct" | "approx_count_distinct", Some(_)) => {
+                return Some(Made::Length(self.column(call, Merge::Lists)));
             }
-            ("approx_distinct" | "approx_count_distinct", Some(argument)) => {
-                Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) })
-            }
-            ("count", _) => of(Merge::Count),
-            ("count_if", Some(_)) if !distinct => of(Merge::Count),
-            // The last digits of a sum of doubles depend on the order of addition.
+            ("count", _) => Merge::Count,
+            ("count_if", Some(_)) if !distinct => Merge::Count,
             ("sum", Some(_)) if !distinct && matches!(kind, Some(Kind::Bigint | Kind::Decimal { .. })) => {
-                of(Merge::Sum)
+                Merge::Sum
+            }
+            ("avg", Some(_)) if !distinct && kind == Some(Kind::Bigint) => {
+                let sum = self.column(&renamed(call, "sum")?, Merge::Sum);
+                return Some(Made::Mean(sum, self.column(&renamed(call, "count")?, Merge::Count)));
             }
             ("min" | "max", Some(_))
                 if matches!(kind, Some(Kind::Array(_) | Kind::Row(_) | Kind::Map(..))) =>
             {
-                None
+                return None;
             }
-            ("min", Some(_)) => of(Merge::Least),
-            ("max", Some(_)) => of(Merge::Greatest),
-            ("bool_and" | "every", Some(_)) => of(Merge::Every),
-            ("bool_or", Some(_)) => of(Merge::Any),
-            _ => None,
-        }
+            ("min", Some(_)) => Merge::Least,
+            ("max", Some(_)) => Merge::Greatest,
+            ("bool_and" | "every", Some(_)) => Merge::Every,
+            ("bool_or", Some(_)) => Merge::Any,
+            _ => return None,
+        };
+        Some(Made::Column(self.column(call, merge)))
     }
+
+    /// The same for a call that chooses a row, or for which all numbers of a group are needed.
+    fn made_of_rows(
+        &mut self,
+        scope: &Scope<'_>,
+        call: &Expr,
+        function: &Function,
+        name: &str,
+    ) -> Option<Made> {
+        let FunctionArguments::List(list) = &function.args else { return None };
+        let is_plain = list.clauses.is_empty()
+            && list.duplicate_treatment.is_none()
+            && function.null_treatment.is_none()
+            && function.within_group.is_empty();
+        let arguments = calls::arguments(function).ok().filter(|_| is_plain)?;
+        let kinds = arguments.iter().map(|argument| Some(scope.eval(argument).ok()?.kind));
+        let kinds = kinds.collect::<Option<Vec<_>>>()?;
+        if let Some(wanted) = aggregate::kept::chooses(name, arguments.len()) {
+            let compared = kinds.get(1).or(kinds.first())?;
+            let has_order = wanted.is_none()
+                || !matches!(compared, Kind::Array(_) | Kind::Row(_) | Kind::Map(..) | Kind::Decimal { .. });
+            let is_known = !kinds.contains(&Kind::Unknown);
+            return (has_order && is_known).then(|| Made::Kept(self.column(call, Merge::Kept(wanted))));
+        }
+        let of_doubles = ["sum", "avg"].contains(&name) && kinds == [Kind::Double];
+        let of_numbers =
+            OF_NUMBERS.contains(&name) && matches!(kinds.as_slice(), [Kind::Double | Kind::Bigint]);
+        let of_parts = name == "approx_percentile"
+            && matches!(kinds.as_slice(), [Kind::Double | Kind::Bigint, _])
+            && arguments.get(1).is_some_and(|part| names::parts_in(*part).is_empty());
+        if !of_doubles && !of_numbers && !of_parts {
+            return None;
+        }
+        let one = Relation::single_row();
+        let one = Scope { relation: &one, ..*scope };
+        let more = arguments.iter().skip(1).map(|argument| one.eval(argument).ok());
+        let more = more.collect::<Option<Vec<_>>>()?;
+        Some(Made::OfAll { column: self.column(call, Merge::All), name: name.to_owned(), more })
+    }
+}
+
+/// Aggregates of all numbers of a group, in whatever order they come.
+const OF_NUMBERS: &[&str] = &["stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop"];
+
+/// The same call of another function.
+fn renamed(call: &Expr, name: &str) -> Option<Expr> {
+    let function = calls::as_call(call).ok()?.clone();
+    let name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
+    Some(Expr::Function(Function { name, ..function }))
 }

@@ -85,9 +85,7 @@ impl Part {
             .map(|(values, options)| Ok((values.take(rows)?, *options)))
             .collect::<Result<Vec<_>>>()?;
         if is_tight {
-            for (field, column) in taken.fields.iter().zip(&mut taken.columns) {
-                *column = tight(&field.kind, column)?;
-            }
+            alone(&mut taken)?;
             for (values, _) in &mut keys {
                 values.data = tight(&values.kind, &values.data)?;
             }
@@ -115,6 +113,21 @@ pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
         (Some(object), Some(record)) => place::order(&object, &record, rows.height),
         _ => Err(SqlError::new("rows have no places")),
     }
+}
+
+/// Copies rows of which there are far fewer than `of`, because they would keep the memory of all of these.
+pub(super) fn tightened(mut rows: Relation, of: usize) -> Result<Relation> {
+    if rows.height < of / TIGHT {
+        alone(&mut rows)?;
+    }
+    Ok(rows)
+}
+
+fn alone(rows: &mut Relation) -> Result<()> {
+    for (field, column) in rows.fields.iter().zip(&mut rows.columns) {
+        *column = tight(&field.kind, column)?;
+    }
+    Ok(())
 }
 
 /// A copy of a column that shares no memory with the original.

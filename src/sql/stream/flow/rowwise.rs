@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query};
+use sqlparser::ast::{Expr, Query, Visit};
 
 use crate::sql::bind::Bound;
 use crate::sql::plan::logical::{JoinKind, Node, Operator, Plan};
 use crate::sql::plan::table_scans;
+use crate::sql::syntax::grouping;
+use crate::sql::syntax::names::top;
 use crate::sql::syntax::visit::{Visitor, visit};
 
 /// Whether all rows of a query depend on single events, except for a reduction at the top.
@@ -16,16 +18,27 @@ pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
     // Tables of the engine are not available for pieces.
     let is_alone = bound.declared().len() == 1;
     let chain = plan.chain();
-    let is_select = chain.iter().any(|node| matches!(node.operator, Operator::Project { .. }));
+    let is_select = chain.iter().any(|node| matches!(node.operator, Operator::Project(_)));
     is_alone
         && is_select
         && !plan.is_recursive
-        && !has_windows(bound.tree())
+        && !has_windows_below(bound.tree())
         && chain.last().is_some_and(|from| is_by_event(from))
         && is_one()
 }
 
-pub(super) fn has_windows(tree: &Query) -> bool {
+/// Whether there are windows over other rows than the groups at the top, which are all there in the end.
+fn has_windows_below(tree: &Query) -> bool {
+    let by = tree.order_by.as_ref();
+    match top(tree).filter(|select| grouping::is_grouped(select, by)) {
+        Some(select) => {
+            has_windows(&tree.with) || has_windows(&select.from) || has_windows(&select.selection)
+        }
+        None => has_windows(tree),
+    }
+}
+
+pub(super) fn has_windows(tree: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
@@ -61,7 +74,7 @@ fn is_row_by_row(plan: &Plan) -> bool {
         return false;
     };
     plan.commons.is_empty()
-        && matches!(project.operator, Operator::Project { .. })
+        && matches!(project.operator, Operator::Project(_))
         && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_) | Operator::Window(_)))
         && is_by_event(from)
 }

@@ -1,14 +1,14 @@
 //! Windows over all rows that do not fit into memory: rows are sorted on disk as the windows want them, and
 //! gone through once. Of what came before, a window function needs a number or a few rows.
 //!
-//! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead`, and for counts and sums of whole numbers
-//! from the first row to this one. What a query makes of these rows is worked out like the rows of a table.
+//! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead`, `first_value`, for counts, sums and averages of
+//! whole numbers, `min` and `max` from the first row to this one, and for frames of some rows. What a query makes of these rows is worked out like the rows of a table.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
-    WindowType,
+    Expr, Function, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SelectItem, SetExpr,
+    TableAlias, TableFactor, WindowType,
 };
 
 use super::partial::Partial;
@@ -27,11 +27,12 @@ use crate::sql::run::select;
 use crate::sql::run::window::carried::Carry;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::sorted::Keyed;
-use crate::sql::syntax::names::{is_body_alone, top};
+use crate::sql::syntax::names::{self, is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
-use crate::sql::syntax::{calls, grouping};
+use crate::sql::syntax::{calls, dialect, grouping};
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
+use crate::tables::Kind;
 use crate::tables::cloudtrail::TABLE;
 
 /// The name of the table that the windows' rows are to the rest of the query. Nobody can write it.
@@ -62,10 +63,10 @@ impl Flow {
         let mut tree = bound.tree().clone();
         let mut events_tables = divide::mentions(&mut tree)?;
         let events_table = events_tables.pop().filter(|_| events_tables.is_empty())?;
-        let mut finder = Finder { events_table, now: bound.now(), found: None };
+        let mut finder = Finder { bound, events_table, found: None };
         let _ = visit_mut(&mut tree, &mut finder);
         let (sequence, alias) = finder.found?;
-        if rowwise::has_windows(&tree) || !is_over_table(&tree) {
+        if rowwise::has_windows(&tree) || !is_over_table(&tree, NAME) {
             return None;
         }
         let select = top(&tree)?;
@@ -80,35 +81,35 @@ impl Flow {
     }
 }
 
-/// Whether a query makes its rows, or groups, of the rows of the one table with windows.
-fn is_over_table(query: &Query) -> bool {
+/// Whether a query makes its rows, or groups, of the rows of one table alone.
+pub(super) fn is_over_table(query: &Query, table_name: &str) -> bool {
     let Some(select) = top(query).filter(|_| query.with.is_none()) else { return false };
     let [table] = select.from.as_slice() else { return false };
     match &table.relation {
-        TableFactor::Table { name, .. } => table.joins.is_empty() && is_windows(name),
+        TableFactor::Table { name, .. } => table.joins.is_empty() && is_called(name, table_name),
         TableFactor::Derived { lateral: false, sample: None, subquery, .. } => {
             // Without WITH, which the next step refuses as well.
             let is_plain = is_body_alone(subquery)
                 && top(subquery)
                     .is_some_and(|select| select.distinct.is_none() && !grouping::is_grouped(select, None));
-            table.joins.is_empty() && is_plain && is_over_table(subquery)
+            table.joins.is_empty() && is_plain && is_over_table(subquery, table_name)
         }
         _ => false,
     }
 }
 
-fn is_windows(name: &ObjectName) -> bool {
-    matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if ident.value == NAME)
+fn is_called(name: &ObjectName, table_name: &str) -> bool {
+    matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if ident.value == table_name)
 }
 
 /// Finds the SELECT with windows, and puts a table in its place.
-struct Finder {
+struct Finder<'b> {
+    bound: &'b Bound,
     events_table: EventsTable,
-    now: Timestamp,
     found: Option<(Sequence, String)>,
 }
 
-impl VisitorMut for Finder {
+impl VisitorMut for Finder<'_> {
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } = factor
         else {
@@ -123,7 +124,7 @@ impl VisitorMut for Finder {
     }
 }
 
-impl Finder {
+impl Finder<'_> {
     fn sequence(&self, query: &Query, alias: &TableAlias) -> Option<(Sequence, TableFactor)> {
         let SetExpr::Select(select) = &*query.body else { return None };
         let [from] = select.from.as_slice() else { return None };
@@ -142,7 +143,10 @@ impl Finder {
         }
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(NAME))]);
         *own = Some(alias.clone());
-        let (_, calls) = grouping::grouping(select, None).ok()?;
+        let rows = self.bound.relation(&select.from)?;
+        let mut select = (**select).clone();
+        let _ = visit_mut(&mut select.projection, &mut Means { bound: self.bound, rows: &rows });
+        let (_, calls) = grouping::grouping(&select, None).ok()?;
         let mut windows = Vec::new();
         let mut order_by: Option<WindowKeys> = None;
         for call in &calls.windows {
@@ -158,14 +162,58 @@ impl Finder {
         }
         let (partition_by, order_by) = order_by?;
         let sequence = Sequence {
-            select: (**select).clone(),
+            select,
             partition_by,
             order_by,
             calls: windows,
             events_table: self.events_table.clone(),
-            now: self.now,
+            now: self.bound.now(),
         };
         Some((sequence, table))
+    }
+}
+
+/// Writes averages of whole numbers so far as sums divided by counts.
+struct Means<'b> {
+    bound: &'b Bound,
+    rows: &'b Relation,
+}
+
+impl VisitorMut for Means<'_> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(mean) = self.mean(expr) {
+            *expr = mean;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Means<'_> {
+    fn mean(&self, expr: &Expr) -> Option<Expr> {
+        let Expr::Function(function) = expr else { return None };
+        let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
+        let call = Function { over: None, ..function.clone() };
+        let (argument, is_distinct) = calls::argument(&call)?;
+        let kind = self.bound.typed(self.rows, |scope| scope.eval(argument?).ok().map(|values| values.kind));
+        if is_distinct || kind != Some(Kind::Bigint) || names::of_function(function) != "avg" {
+            return None;
+        }
+        let named = |name: &str| {
+            let name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
+            Function { name, ..function.clone() }
+        };
+        // Where sums can be carried on, these can be; the average over a few rows is one as it stands.
+        if Carry::of(&named("sum"), spec) != Some(Carry::Sum) {
+            return None;
+        }
+        let like = dialect::parse("SELECT CAST(a AS double) / CAST(b AS double)").ok()?;
+        let SelectItem::UnnamedExpr(mut mean) = top(&like)?.projection.first()?.clone() else { return None };
+        let Expr::BinaryOp { left, right, .. } = &mut mean else { return None };
+        for (side, name) in [(left, "sum"), (right, "count")] {
+            let Expr::Cast { expr, .. } = &mut **side else { return None };
+            **expr = Expr::Function(named(name));
+        }
+        Some(mean)
     }
 }
 

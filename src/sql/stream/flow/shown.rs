@@ -50,7 +50,7 @@ impl<'f> ShownGroups<'f> {
         let (flow, by) = (self.flow, self.flow.tree.order_by.as_ref());
         let mut placed = Relation { height: groups.count, ..Relation::default() };
         placed.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, places);
-        let Projected { rows, keys } = flow.over(flow.nothing()?, self.limits, |like, select| {
+        let Projected { rows, keys, .. } = flow.over(flow.nothing()?, self.limits, |like, select| {
             select::projected_groups(like, select, by, groups, placed)
         })?;
         let part = in_order(Part { rows, keys }, flow.wanted)?;

@@ -124,7 +124,7 @@ struct Finder<'s> {
 
 impl Finder<'_> {
     fn name(&mut self, expr: &Expr, parts: &[Ident]) -> Option<()> {
-        let Some((index, used)) = columns::find(self.scope.relation, parts).ok()? else {
+        let Some((index, used)) = columns::find(&self.scope.relation.fields, parts).ok()? else {
             return matches!(parts, [only] if clock::is_moment(&only.value)).then_some(());
         };
         let field = self.scope.relation.fields.get(index)?;

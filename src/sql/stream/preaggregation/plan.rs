@@ -11,6 +11,7 @@ use crate::sql::plan::sought::Sought;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::argument;
 use crate::sql::syntax::{calls, names};
+use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
 
 /// Indexes of the leaves that every plan has.
@@ -72,13 +73,10 @@ impl Plan {
         let chain = logical.chain();
         let (table, above) = chain.split_last()?;
         let leaf = table.events().filter(|leaf| !leaf.is_sampled && !leaf.is_renamed)?;
-        let rows = above.iter().find_map(|node| match &node.operator {
-            Operator::Project { over, .. } => over.as_ref(),
-            _ => None,
-        })?;
+        let rows = Relation::without_rows(table.fields.clone());
         let at = above.iter().position(|node| matches!(node.operator, Operator::Aggregate { .. }))?;
         let (aggregation, filters) = (&above.get(at)?.operator, above.get(at + 1..)?);
-        let plan = bound.typed(rows, |scope| {
+        let plan = bound.typed(&rows, |scope| {
             Self::over(scope, aggregation, filters, columns, (&leaf.alias, bound.now()))
         });
         Some(Self { sought, ..plan? })

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+use polars::prelude::{DataType, Series};
+
 use super::Spill;
 use super::pack::{Packed, pack};
 use crate::sql::error::Result;
@@ -19,15 +21,33 @@ pub(in crate::sql) struct Block {
     length: usize,
     /// Before compression.
     bytes: usize,
+    /// What its rows take in memory beyond that: on disk, a text that many rows have is a number in each.
+    views: usize,
     pub height: usize,
 }
 
 impl Block {
     /// Memory that its rows take, about.
     pub fn bytes(&self) -> u64 {
-        self.bytes as u64
+        (self.bytes + self.views) as u64
     }
 }
+
+/// The texts in a column, with those in its lists and fields.
+fn texts(column: &Series) -> usize {
+    match column.dtype() {
+        DataType::String => column.len(),
+        DataType::List(_) => column.list().map_or(0, |lists| texts(&lists.get_inner())),
+        DataType::Struct(_) => {
+            column.struct_().map_or(0, |rows| rows.fields_as_series().iter().map(texts).sum())
+        }
+        _ => 0,
+    }
+}
+
+/// Bytes of a text's view in memory, and of its number on disk.
+const VIEW_BYTES: usize = 16;
+const NUMBER_BYTES: usize = 4;
 
 /// The file.
 #[derive(Debug)]
@@ -54,7 +74,8 @@ impl BlockFile {
             .and_then(|_| file.write_all(&packed))
             .map_err(|error| self.spill.failed("written", &error))?;
         *end += packed.len() as u64;
-        Ok(Block { at, length: packed.len(), bytes: bytes.len(), height: rows.height })
+        let views = rows.columns.iter().map(texts).sum::<usize>() * (VIEW_BYTES - NUMBER_BYTES);
+        Ok(Block { at, length: packed.len(), bytes: bytes.len(), views, height: rows.height })
     }
 
     /// Reads the rows of a block; `fields` are their names and types.

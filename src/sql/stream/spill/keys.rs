@@ -1,10 +1,11 @@
 //! Sort keys as bytes: comparing them byte by byte gives the order of the values.
 
-use polars::prelude::{DataType, Series};
+use polars::prelude::{BooleanChunked, DataType, Float64Chunked, Int64Chunked, StringChunked};
 use sqlparser::ast::OrderByOptions;
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::types::compare::key_column;
+use crate::sql::types::nested::{self, Part};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
@@ -24,11 +25,7 @@ impl Keys {
     pub fn of(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Self> {
         let columns = keys
             .iter()
-            .map(|(values, options)| Ok((column(values, height)?, *options)))
-            .collect::<Result<Vec<_>>>()?;
-        let columns = columns
-            .iter()
-            .map(|(column, options)| Ok((KeyColumn::of(column)?, *options)))
+            .map(|(values, options)| Ok((KeyColumn::of(values, height)?, *options)))
             .collect::<Result<Vec<_>>>()?;
         let mut all =
             Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
@@ -76,35 +73,27 @@ impl Keys {
     }
 }
 
-/// Whether values of this type can have such keys.
-pub(in crate::sql) fn can_be(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Array(_) | Kind::Row(_))
+/// The values of one key, in any row.
+enum KeyColumn {
+    Texts(StringChunked),
+    Wholes(Int64Chunked),
+    Doubles(Float64Chunked),
+    Truths(BooleanChunked),
+    /// Arrays and rows; a single one if they are constant.
+    Nested(Vec<Part>),
 }
 
-fn column(values: &Values, height: usize) -> Result<Series> {
-    if !can_be(&values.kind) {
-        return Err(SqlError {
-            of_memory: true,
-            ..SqlError::new(format!("rows that do not fit into memory cannot be sorted by {}", values.kind))
-        });
-    }
-    Ok(key_column(values, height)?.rechunk())
-}
-
-enum KeyColumn<'c> {
-    Texts(&'c polars::prelude::StringChunked),
-    Wholes(&'c polars::prelude::Int64Chunked),
-    Doubles(&'c polars::prelude::Float64Chunked),
-    Truths(&'c polars::prelude::BooleanChunked),
-}
-
-impl<'c> KeyColumn<'c> {
-    fn of(column: &'c Series) -> Result<Self> {
+impl KeyColumn {
+    fn of(values: &Values, height: usize) -> Result<Self> {
+        if matches!(values.kind, Kind::Array(_) | Kind::Row(_)) {
+            return Ok(Self::Nested(nested::parts(values, height)?));
+        }
+        let column = key_column(values, height)?.rechunk();
         Ok(match column.dtype() {
-            DataType::String => Self::Texts(column.str()?),
-            DataType::Int64 => Self::Wholes(column.i64()?),
-            DataType::Float64 => Self::Doubles(column.f64()?),
-            DataType::Boolean => Self::Truths(column.bool()?),
+            DataType::String => Self::Texts(column.str()?.clone()),
+            DataType::Int64 => Self::Wholes(column.i64()?.clone()),
+            DataType::Float64 => Self::Doubles(column.f64()?.clone()),
+            DataType::Boolean => Self::Truths(column.bool()?.clone()),
             other => return Err(SqlError::new(format!("values of {other} have no order"))),
         })
     }
@@ -116,13 +105,15 @@ impl<'c> KeyColumn<'c> {
             out.push(u8::from(nulls_first));
             match self {
                 Self::Texts(texts) => texts.get(row).map(|text| push_text(text, out)),
-                Self::Wholes(wholes) => {
-                    wholes.get(row).map(|whole| out.extend((whole.cast_unsigned() ^ (1 << 63)).to_be_bytes()))
-                }
+                Self::Wholes(wholes) => wholes.get(row).map(|whole| out.extend(whole_bytes(whole))),
                 Self::Doubles(doubles) => {
                     doubles.get(row).map(|number| out.extend(ordered(number).to_be_bytes()))
                 }
                 Self::Truths(truths) => truths.get(row).map(|truth| out.push(u8::from(truth))),
+                Self::Nested(parts) => {
+                    let part = parts.get(row).or(parts.first()).filter(|part| !matches!(part, Part::Null));
+                    part.map(|part| push_part(part, out))
+                }
             }
         };
         match (is_there, out.get_mut(start - 1)) {
@@ -131,6 +122,33 @@ impl<'c> KeyColumn<'c> {
             _ => {}
         }
     }
+}
+
+/// Parts of arrays and rows, in the order of [`nested::places`]: a NULL among them comes after everything else,
+/// and a shorter list before a longer one that begins like it.
+fn push_part(part: &Part, out: &mut Vec<u8>) {
+    const END: u8 = 0;
+    const VALUE: u8 = 1;
+    const NULL: u8 = 2;
+    match part {
+        Part::Whole(whole) => out.extend(whole_bytes(*whole)),
+        Part::Number(number) => out.extend(total(number.to_bits()).to_be_bytes()),
+        Part::Text(text) => push_text(text, out),
+        Part::Truth(truth) => out.push(u8::from(*truth)),
+        Part::List(parts) => {
+            for part in parts {
+                out.push(if matches!(part, Part::Null) { NULL } else { VALUE });
+                push_part(part, out);
+            }
+            out.push(END);
+        }
+        // Maps have no order, and of a NULL nothing is left to say.
+        Part::Map(_) | Part::Null => {}
+    }
+}
+
+fn whole_bytes(whole: i64) -> [u8; 8] {
+    (whole.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
 /// A zero in the text is followed by 255, and the text's end is two zeros: so a text sorts before those
@@ -147,15 +165,39 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
 
 /// Both zeros are equal, and NaN is the greatest.
 fn ordered(number: f64) -> u64 {
-    let bits = if number.is_nan() { f64::NAN.abs().to_bits() } else { (number + 0.0).to_bits() };
+    total(if number.is_nan() { f64::NAN.abs().to_bits() } else { (number + 0.0).to_bits() })
+}
+
+/// The bits of a number, so that they have the order of [`f64::total_cmp`].
+fn total(bits: u64) -> u64 {
     if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
 }
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::{IntoSeries, ListChunked, Series, StructChunked};
+
     use super::*;
     use crate::sql::run::order;
     use crate::sql::types::values::Cell;
+
+    /// Lists of a column's values, with NULLs in them and in their place.
+    fn lists(of: &Values) -> Values {
+        let lists = (0..300_usize).map(|row| {
+            let length = row * 7 % 5;
+            (length < 4).then(|| of.data.slice((row * 13 % 17) as i64, length))
+        });
+        Values::new(Kind::array(of.kind.clone()), lists.collect::<ListChunked>().into_series())
+    }
+
+    fn rows(of: &[&Values]) -> Values {
+        let names = ["a", "b", "c"];
+        let fields = of.iter().zip(names).map(|(field, name)| field.data.clone().with_name(name.into()));
+        let fields: Vec<Series> = fields.collect();
+        let rows = StructChunked::from_series("".into(), 300, fields.iter()).unwrap();
+        let kinds = of.iter().zip(names).map(|(field, name)| (name.to_owned(), field.kind.clone()));
+        Values::new(Kind::Row(kinds.collect()), rows.into_series())
+    }
 
     #[test]
     fn keys_have_the_order_of_the_values() {
@@ -187,14 +229,17 @@ mod tests {
                 bool::column((0..300).map(|row| some(row, 4).then(|| mixed(row, 8, 2) == 1)).collect()),
             ),
         ];
+        let nested: Vec<Values> = columns.iter().map(lists).collect();
+        let mixed_rows = rows(&[&columns[0], &nested[2], &columns[1]]);
+        let columns: Vec<Values> = columns.into_iter().chain(nested).chain([mixed_rows]).collect();
         let options = |at: usize| OrderByOptions {
             asc: [None, Some(true), Some(false)][at % 3],
             nulls_first: [None, Some(true), Some(false)][at / 3 % 3],
         };
-        for choice in 0..16 * 9 {
-            let (first, second) = (choice % 4, choice / 4 % 4);
+        for choice in 0..81 * 9 {
+            let (first, second) = (choice % 9, choice / 9 % 9);
             let keys =
-                [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
+                [(columns[first].clone(), options(choice / 81)), (columns[second].clone(), options(choice))];
             assert_eq!(Keys::of(&keys, 300).unwrap().order(), order::sorted(&keys, 300).unwrap(), "{choice}");
         }
     }

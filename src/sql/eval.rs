@@ -1,11 +1,13 @@
-//! Evaluates expressions, column by column.
+//! Evaluates expressions, column by column, except for subqueries.
+
+pub(super) mod resolve;
 
 use sqlparser::ast::{DataType, Ident};
 
-use super::subquery;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
+use crate::sql::functions::other_types::{self, Side};
 use crate::sql::functions::{self, choice, lambda, like, partition, predicate};
 use crate::sql::scope::{Scope, Via};
 use crate::sql::types::values::Values;
@@ -13,7 +15,7 @@ use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
 
 /// The value of an expression for every row. Its names have been resolved for rows with the same columns.
-pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
+pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
     let height = scope.height();
     match node {
         Node::Column { index, fields, is_json } => column(scope, *index, fields, *is_json),
@@ -25,10 +27,14 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Literal(values) => Ok(values.clone()),
         Node::Invalid(error) => Err(error.clone()),
         Node::Field(of, name) => fields(scope.value(of)?, std::slice::from_ref(name)),
-        Node::Subscript(of, index) => functions::subscript(&scope.value(of)?, &scope.value(index)?, height),
+        Node::Subscript(of, index) => {
+            functions::subscript(&scope.value(of)?, &scope.value(index)?, height, scope.lenient)
+        }
         Node::Negative(of) => arithmetic::negate(&scope.value(of)?, height, scope.lenient),
         Node::Compare { operator, left, right } => {
             let (first, second) = (scope.value(left)?, scope.value(right)?);
+            let sides = (Side::of(scope, left, &first.kind), Side::of(scope, right, &second.kind));
+            other_types::check(&operator.to_string(), sides.0, sides.1)?;
             let first = partition::spelt(scope, left, first, &second)?;
             let second = partition::spelt(scope, right, second, &first)?;
             compare::compare(operator, &first, &second, height, scope.lenient)
@@ -46,7 +52,9 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::RLike { value, pattern, is_negated } => like::rlike(scope, value, pattern, *is_negated),
         Node::Call { name, arguments } => functions::call(scope, name, arguments),
         Node::CallWithLambda { name, arguments } => lambda::call(scope, name, arguments),
-        Node::Lambda { .. } => Err(SqlError::new("a lambda is no value")),
+        Node::Lambda { .. } => Err(SqlError::new(
+            "a lambda stands only in the arguments of a function, as in filter(array, x -> x > 1)",
+        )),
         Node::Coalesce(arguments) => choice::coalesce(scope, arguments),
         Node::NullIf { value, is_equal } => choice::null_if(scope, value, is_equal),
         Node::Try { value, may_hide_null } => choice::tried(scope, value, *may_hide_null),
@@ -54,7 +62,7 @@ pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Array(elements) => functions::array_of(scope, elements),
         Node::Row(elements) => functions::row_of(scope, elements),
         Node::Exists { .. } | Node::Scalar(_) | Node::InQuery { .. } | Node::Quantified { .. } => {
-            subquery::value(scope, node)
+            Err(SqlError::new("a subquery cannot stand here"))
         }
         condition => predicate::eval(scope, condition),
     }
@@ -86,6 +94,7 @@ fn cast_to(
     (to, written): (&Kind, &DataType),
     is_lenient: bool,
 ) -> Result<Values> {
-    let values = cast::cast(&scope.value(value)?, to, scope.height(), scope.lenient || is_lenient)?;
-    cast::cut(values, written, scope.height())
+    let lenient = scope.lenient || is_lenient;
+    let values = cast::cast(&scope.value(value)?, to, scope.height(), lenient)?;
+    cast::cut(values, written, scope.height(), lenient)
 }

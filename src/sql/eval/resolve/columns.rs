@@ -24,7 +24,7 @@ pub(super) fn name(scope: &Scope<'_>, parts: &[Ident]) -> Result<Node> {
 
 fn column(scope: &Scope<'_>, parts: &[Ident]) -> Result<Option<Node>> {
     let rows = scope.ungrouped.map_or(scope.relation, |before| before.relation);
-    if let Some((index, used)) = find(rows, parts)? {
+    if let Some((index, used)) = find(&rows.fields, parts)? {
         let fields = parts.get(used..).unwrap_or_default();
         return match scope.ungrouped {
             Some(before) => key(scope, before, parts, (index, fields)).map(Some),
@@ -59,7 +59,7 @@ fn key(
             Expr::CompoundIdentifier(parts) => parts.as_slice(),
             _ => continue,
         };
-        if let Some((key_column, key_used)) = find(before.relation, key_parts)?
+        if let Some((key_column, key_used)) = find(&before.relation.fields, key_parts)?
             && key_column == column
             && let Some(rest) = fields.strip_prefix(key_parts.get(key_used..).unwrap_or_default())
         {
@@ -85,7 +85,7 @@ pub(super) fn date(scope: &Scope<'_>, expr: &Expr) -> Option<PartitionDate> {
     if scope.ungrouped.is_some() || !fields.iter().any(|field| field.is_date) {
         return None;
     }
-    let Ok(Some((column, used))) = find(scope.relation, parts) else { return None };
+    let Ok(Some((column, used))) = find(fields, parts) else { return None };
     let column = Some(column).filter(|column| used == parts.len() && is_date(column))?;
     let table = fields.get(column)?.qualifier.as_ref();
     let is_whole = |at: &usize| {

@@ -42,8 +42,13 @@ fn number(text: &str) -> Result<Values> {
     if let Ok(number) = text.parse::<i64>() {
         return Ok(Values::constant(Kind::Bigint, Some(number)));
     }
-    if let Some(number) = decimal::literal(text) {
+    // A whole number that is no bigint is exact all the same.
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) = decimal::literal(&if is_whole { format!("{text}.") } else { text.to_owned() }) {
         return Ok(number);
+    }
+    if is_whole {
+        return Err(SqlError::new(format!("{text} has more than 38 digits")));
     }
     let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
     Ok(Values::constant(Kind::Double, Some(number)))

@@ -24,7 +24,7 @@ use literals::literal;
 use parts::{all, boxed, equal, unsupported};
 
 /// An expression for the rows of `scope`, or other rows with the same columns. Errors have a position.
-pub(super) fn expression(scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
+pub(in crate::sql) fn expression(scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
     match node(scope, expr) {
         Ok(node) => Ok(Expression { node, span: expr.span(), date: date(scope, expr) }),
         Err(error) => Err(error.at(expr)),
