@@ -616,3 +616,23 @@ fn a_folder_for_temporary_files_has_to_be_one() {
     assert_eq!(run(folder.path()).status.code(), Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn each_side_of_a_join_has_conditions_of_its_own() {
+    for sql in [
+        "SELECT count(*), count(DISTINCT a.eventid) FROM events a JOIN events b ON a.useridentity.arn = b.useridentity.arn \
+         WHERE a.eventname < 'Event3' AND b.eventname > 'Event2'",
+        "SELECT a.eventid FROM events a LEFT JOIN events b ON a.eventid = b.requestid AND b.eventname > 'Event2' \
+         WHERE a.eventname < 'Event3' AND b.eventid IS NULL",
+        "SELECT a.eventid, b.eventid AS other FROM events a RIGHT JOIN events b ON a.requestid = b.eventid AND \
+         a.eventname < 'Event3' WHERE b.eventname <> 'Event1'",
+        "SELECT a.eventid, b.eventid AS other FROM events a FULL JOIN events b ON a.requestid = b.eventid \
+         WHERE a.eventname < 'Event3' OR b.eventname > 'Event4'",
+        "WITH x AS (SELECT * FROM events WHERE eventname <> 'Event0') SELECT a.eventid, b.eventname FROM x a JOIN x b \
+         ON a.eventid = b.requestid WHERE a.eventname < 'Event3' AND b.eventname <> 'Event4'",
+    ] {
+        for memory in [1 << 20, 8 << 20] {
+            is_the_same(sql, memory).unwrap();
+        }
+    }
+}

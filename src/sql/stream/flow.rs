@@ -48,7 +48,7 @@ use crate::sql::plan::sought;
 use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::run::select::Projected;
-use crate::sql::scope::{Ctes, Scope};
+use crate::sql::scope::{Ctes, Scope, mask};
 use crate::sql::syntax::grouping;
 use crate::sql::syntax::names::top;
 use crate::sql::types::place;
@@ -331,6 +331,7 @@ impl Flow {
 
     /// Evaluates the rows of a share, given for each occurrence of the table.
     fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
+        let events = self.of_occurrences(events)?;
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => {
@@ -345,6 +346,35 @@ impl Flow {
         })?;
         // Groups have just been reduced.
         if matches!(self.reduction, Reduction::Groups(_)) { Ok(part) } else { self.reduced(part, limits) }
+    }
+
+    /// Of the rows for each occurrence of the table, those that this one needs. What is read is what any of
+    /// them needs.
+    fn of_occurrences(&self, mut events: Vec<Relation>) -> Result<Vec<Relation>> {
+        let (Some(events_tables), Some(filters)) = (&self.events_tables, &self.filters) else {
+            return Ok(events);
+        };
+        let is_once = |alias: &str| {
+            events_tables.iter().filter(|table| table.alias == alias).count() == 1
+                && filters.iter().filter(|(of, _)| of == alias).count() == 1
+        };
+        let catalog = Catalog::default();
+        let (session, ctes) = (engine::session(&catalog, self.now.millis()), Ctes::default());
+        for (table, rows) in events_tables.iter().zip(&mut events) {
+            let Some((alias, conditions)) =
+                filters.iter().find(|(alias, _)| events_tables.len() > 1 && *alias == table.alias)
+            else {
+                continue;
+            };
+            let mut keep = vec![false; rows.height];
+            let named = rows.clone().renamed(alias, &[]);
+            // What is wrong with a value is said by the evaluation of the whole.
+            let is_marked = Scope::new(&session, &ctes, &named).mark(conditions, &mut keep).is_ok();
+            if is_marked && is_once(alias) && keep.contains(&false) {
+                *rows = rows.filter(&mask(&keep))?;
+            }
+        }
+        Ok(events)
     }
 
     /// Reduces the rows to those that are still needed.
