@@ -51,9 +51,11 @@ fn has_other_spellings(json: &str, keys: Vec<Range<usize>>) -> bool {
 /// Whether a member's value, given the text from it on, is no list and no object although CloudTrail has one there.
 #[inline(always)]
 pub(super) fn is_odd_value(name: &[u8], value: &[u8]) -> bool {
+    // Most values are texts, and few names end like those of lists.
+    let may_be_list = matches!(name, [.., b's' | b't']);
     match value {
         [b'"', b'{' | b'[' | b'\\' | b' ', ..] => is_one_of(&LISTS, name) || is_one_of(&OBJECTS, name),
-        [b'"' | b'{', ..] | [b'[', b'"', b'{', ..] => is_one_of(&LISTS, name),
+        [b'"' | b'{', ..] | [b'[', b'"', b'{', ..] => may_be_list && is_one_of(&LISTS, name),
         _ => false,
     }
 }
@@ -223,6 +225,16 @@ fn places(raw: &str) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_lists_end_alike() {
+        for name in LISTS {
+            assert!(
+                is_odd_value(name.as_bytes(), b"{}") && is_odd_value(name.as_bytes(), b"\"a\""),
+                "{name}"
+            );
+        }
+    }
 
     #[track_caller]
     fn mends(json: &str, expected: &str, repairs: Repairs) {

@@ -53,8 +53,10 @@ impl Search<'_> {
     fn is_in(&self, base: usize, block: &[u8; 64], classify: &impl Classify) -> bool {
         let quotes = classify.equal_to(block, b'"');
         let colons = classify.equal_to(block, b':');
-        // `"name":`, and `"name" :` as some tools write it.
+        // `"name":`, and `"name" :` as some tools write it. What stands in a string with escaped quotes, as manifests
+        // do, is no name.
         let mut ends = quotes & (colons >> 1 | classify.equal_to(block, b' ') >> 1 & colons >> 2);
+        ends &= !(classify.equal_to(block, b'\\') << 1);
         while ends != 0 {
             let end = ends.trailing_zeros();
             ends &= ends - 1;
@@ -73,7 +75,8 @@ impl Search<'_> {
     fn is_sign(&self, starts: Option<usize>, end: usize) -> bool {
         let starts = starts.or_else(|| memchr::memrchr(b'"', self.record.get(..end)?));
         let Some(name) = starts.and_then(|starts| self.record.get(starts + 1..end)) else { return false };
-        may_be_own(name) && self.is_odd(name, end + 1) || self.is_odd_inside(starts, name, end + 1)
+        !is_of_most_callers(name)
+            && (may_be_own(name) && self.is_odd(name, end + 1) || self.is_odd_inside(starts, name, end + 1))
     }
 
     /// The same for a member inside of a payload. Who spells names in another way does so with the first one of an
@@ -98,6 +101,24 @@ impl Search<'_> {
         };
         let value = skip_space(self.record, skip_space(self.record, behind) + 1);
         is_odd_value(kind, self.record.get(value..).unwrap_or_default())
+    }
+}
+
+/// Members that nearly every record has in its caller and in the call: they are no signs, whatever their value.
+#[inline(always)]
+fn is_of_most_callers(name: &[u8]) -> bool {
+    match name.len() {
+        3 => name == b"arn",
+        4 => name == b"type",
+        8 => name == b"userName",
+        9 => name == b"accountId",
+        10 => name == b"attributes" || name == b"registryId",
+        11 => name == b"principalId" || name == b"accessKeyId",
+        12 => name == b"creationDate",
+        13 => name == b"sessionIssuer" || name == b"imageManifest",
+        14 => name == b"sessionContext" || name == b"repositoryName",
+        16 => name == b"mfaAuthenticated",
+        _ => false,
     }
 }
 
@@ -172,6 +193,37 @@ mod tests {
 
     fn is_suspected(record: &str) -> bool {
         blocks::run(Search { record: record.as_bytes() })
+    }
+
+    #[test]
+    fn members_of_most_callers_are_no_signs() {
+        const MOST: [&[u8]; 14] = [
+            b"arn",
+            b"type",
+            b"userName",
+            b"accountId",
+            b"attributes",
+            b"registryId",
+            b"principalId",
+            b"accessKeyId",
+            b"creationDate",
+            b"sessionIssuer",
+            b"imageManifest",
+            b"sessionContext",
+            b"repositoryName",
+            b"mfaAuthenticated",
+        ];
+        for name in MOST {
+            assert!(is_of_most_callers(name));
+            assert!(
+                named(name).is_none() && respelled(name).is_none() && flattened(name).is_none(),
+                "{name:?}"
+            );
+            for value in [&b"\"{\\\"a\\\":1}\""[..], b"\"a\"", b"{}", b"[\"{}\"]", b"null"] {
+                assert!(!payload::is_odd_value(name, value), "{name:?}");
+            }
+            assert!(!payload::is_other_spelling(name), "{name:?}");
+        }
     }
 
     #[test]
