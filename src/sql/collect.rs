@@ -48,10 +48,10 @@ pub use refused::First;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// The fraction of the memory that the rows under construction may use.
-const CHUNK_PART: u64 = 32;
-/// If rows can be written to disk, the fraction of the memory that kept rows may use (two ninths: evaluating
+const CHUNK_PART: u64 = 40;
+/// If rows can be written to disk, the fraction of the memory that kept rows may use (a sixth: evaluating
 /// them takes as much again), and the fraction of that from which one worker's rows are worth writing.
-const KEPT_PARTS: (u64, u64) = (2, 9);
+const KEPT_PARTS: (u64, u64) = (1, 6);
 const WORTH_PART: u64 = 16;
 
 /// Columns that define the order of rows, read for every query.

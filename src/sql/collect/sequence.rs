@@ -16,7 +16,7 @@ use crate::tables::cloudtrail::TABLE;
 
 /// Of the memory, the part that sorting takes, that of the rows which are looked at together, and the most of
 /// rows with equal keys.
-const SORTING_PART: u64 = 8;
+const SORTING_PART: u64 = 10;
 const ROWS_PART: u64 = 16;
 const PEERS_PART: u64 = 4;
 

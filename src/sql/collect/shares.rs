@@ -31,7 +31,7 @@ const SHARES_MAX: u64 = 512;
 const SHARES_MIN: u64 = 16;
 /// The fraction of the memory for the events of all shares that are evaluated at the same time; the results
 /// need more.
-const EVENTS_PART: u64 = 12;
+const EVENTS_PART: u64 = 16;
 /// The fraction of the memory above which a share is not evaluated.
 const SHARE_PART_MAX: u64 = 3;
 /// A share that takes more than this part of one worker's memory is evaluated alone.

@@ -441,9 +441,9 @@ pub(in crate::sql) struct Room {
 }
 
 /// The fraction of the memory that all parts may use, if they can be written to disk.
-const HELD_PART: u64 = 8;
+const HELD_PART: u64 = 10;
 /// The fraction of the memory for rows that are being read.
-const SLICE_PART: u64 = 12;
+const SLICE_PART: u64 = 15;
 /// The fraction of that from which the rows of one worker are worth a run on disk.
 const WORTH_PART: u64 = 16;
 

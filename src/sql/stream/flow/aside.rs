@@ -32,7 +32,7 @@ const SHARES_MORE: usize = 16;
 /// Maximum number of divisions; a share that is still too large has too many rows with one key.
 const DEPTH_MAX: u64 = 4;
 /// The fraction of the memory for all shares that are loaded at the same time.
-const SHARE_PART: u64 = 8;
+const SHARE_PART: u64 = 10;
 
 /// The rows that the workers of a flow have written to disk.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 /// The fraction of the memory that rows may take before they are sorted on disk.
-const HELD_PART: u64 = 8;
+const HELD_PART: u64 = 10;
 
 /// The rows that all groups have left so far.
 pub(in crate::sql) struct ShownGroups<'f> {
