@@ -35,7 +35,7 @@ impl From<SqlError> for Stop {
 
 /// The fraction of the memory that the groups of all workers may use before they are written to disk, and the
 /// fraction of that from which one worker's groups are worth writing.
-const HELD_PART: u64 = 7;
+const HELD_PART: u64 = 5;
 
 const WORTH_PART: u64 = 16;
 
