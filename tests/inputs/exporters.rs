@@ -216,20 +216,22 @@ fn names_lose_the_spaces_around_them() {
     }
 }
 
+/// The same value, with the names of all members changed.
+fn renamed(value: &Value, name_of: fn(&str) -> String) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name_of(name), renamed(value, name_of)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(elements) => elements.iter().map(|element| renamed(element, name_of)).collect(),
+        other => other.clone(),
+    }
+}
+
 /// All names in another case or with underscores, those of payloads, too.
 #[test]
 fn payloads_lose_their_other_case() {
-    fn renamed(value: &Value, name_of: fn(&str) -> String) -> Value {
-        match value {
-            Value::Object(members) => members
-                .iter()
-                .map(|(name, value)| (name_of(name), renamed(value, name_of)))
-                .collect::<Map<_, _>>()
-                .into(),
-            Value::Array(elements) => elements.iter().map(|element| renamed(element, name_of)).collect(),
-            other => other.clone(),
-        }
-    }
     let snake = |name: &str| {
         let name = name.replace("ID", "Id").replace("IPA", "IpA").replace("ARN", "arn");
         name.chars()
@@ -248,17 +250,6 @@ fn payloads_lose_their_other_case() {
 /// Names in another case inside of payloads alone: pushes, pulls and runs were gaps, and the exit code 0.
 #[test]
 fn payloads_alone_lose_their_other_case() {
-    fn renamed(value: &Value, name_of: fn(&str) -> String) -> Value {
-        match value {
-            Value::Object(members) => members
-                .iter()
-                .map(|(name, value)| (name_of(name), renamed(value, name_of)))
-                .collect::<Map<_, _>>()
-                .into(),
-            Value::Array(elements) => elements.iter().map(|element| renamed(element, name_of)).collect(),
-            other => other.clone(),
-        }
-    }
     let snake = |name: &str| {
         name.chars()
             .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })

@@ -44,14 +44,24 @@ impl Flow {
         {
             return None;
         }
+        let alias = alias_of(&tree)?;
+        Self::over_table(bound, tree, reads, (name, alias))
+    }
+
+    /// A query that makes its rows, or groups, of the rows of one table, which has this name and alias.
+    pub(super) fn over_table(
+        bound: &Bound,
+        tree: Query,
+        reads: (&Scan, &Filters, bool),
+        (name, alias): (&str, String),
+    ) -> Option<Self> {
         let select = top(&tree)?;
         let by = tree.order_by.as_ref();
         let reduction = match grouping::is_grouped(select, by) {
             true => Reduction::Groups(Partial::of(bound, select, by)?),
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
-        let (name, alias) = (name.to_owned(), alias_of(&tree)?);
-        let table = EventsTable { name, alias, is_store: false, keys: Vec::new() };
+        let table = EventsTable { name: name.to_owned(), alias, is_store: false, keys: Vec::new() };
         let flow = Self::new(bound, tree, reads, reduction);
         Some(Self { events_tables: Some(vec![table]), ..flow })
     }

@@ -1,8 +1,9 @@
 //! Windows over all rows that do not fit into memory: rows are sorted on disk as the windows want them, and
 //! gone through once. Of what came before, a window function needs a number or a few rows.
 //!
-//! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead`, `first_value`, for counts, sums and averages of
-//! whole numbers, `min` and `max` from the first row to this one, and for frames of some rows. What a query makes of these rows is worked out like the rows of a table.
+//! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead` and `first_value`; for counts, sums and averages of
+//! whole numbers, `min` and `max`, from the first row to this one; and for frames of some rows. What a query makes of
+//! these rows is worked out like the rows of a table.
 
 use std::ops::ControlFlow;
 
@@ -11,8 +12,7 @@ use sqlparser::ast::{
     TableAlias, TableFactor, WindowType,
 };
 
-use super::partial::Partial;
-use super::{Flow, Reduction, rowwise};
+use super::{Flow, rowwise};
 use crate::model::Timestamp;
 use crate::sql::bind::Bound;
 use crate::sql::catalog::Catalog;
@@ -69,15 +69,8 @@ impl Flow {
         if rowwise::has_windows(&tree) || !is_over_table(&tree, NAME) {
             return None;
         }
-        let select = top(&tree)?;
-        let by = tree.order_by.as_ref();
-        let reduction = match grouping::is_grouped(select, by) {
-            true => Reduction::Groups(Partial::of(bound, select, by)?),
-            false => Reduction::Rows { distinct: select.distinct.is_some() },
-        };
-        let table = EventsTable { name: NAME.to_owned(), alias, is_store: false, keys: Vec::new() };
-        let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
-        Some(Self { events_tables: Some(vec![table]), sequence: Some(sequence), ..flow })
+        let flow = Self::over_table(bound, tree, (scan, filters, is_store), (NAME, alias))?;
+        Some(Self { sequence: Some(sequence), ..flow })
     }
 }
 
