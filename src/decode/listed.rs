@@ -91,7 +91,8 @@ pub(super) fn without_lists_inside(json: &str) -> String {
     out
 }
 
-fn elements(json: &str) -> Option<Vec<&str>> {
+/// The elements of a list; `None` if it is none.
+pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
     let text = json.as_bytes();
     let start = Some(skip_space(text, 0)).filter(|&start| text.get(start) == Some(&b'['))?;
     let mut walk = Elements::of(text, start);
@@ -104,8 +105,8 @@ fn elements(json: &str) -> Option<Vec<&str>> {
     Some(found)
 }
 
-/// The members of an object: names in quotes, and values.
-fn members(json: &str) -> Option<Vec<(&str, &str)>> {
+/// The members of an object: names in quotes, and values. `None` if it is none.
+pub(super) fn members(json: &str) -> Option<Vec<(&str, &str)>> {
     let text = json.as_bytes();
     let mut walk = Members::of(text, Some(0).filter(|_| json.starts_with('{'))?);
     let mut found = Vec::new();
@@ -157,7 +158,8 @@ fn are_distinct(members: &[(&str, &str)]) -> bool {
     names.windows(2).all(|two| two[0] != two[1])
 }
 
-fn bare(name: &str) -> &str {
+/// A name without its quotes.
+pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name)
 }
 

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::json::{Elements, Members, skip_space, skip_value};
+use super::json::{skip_space, skip_value};
+use super::listed::{bare, elements, members};
 use super::names::{is_list_of_texts, is_named_inside, respelled_inside};
 use super::repair::{embedded, has_own_name, keys, string};
 use crate::model::Repairs;
@@ -113,21 +114,10 @@ impl Mending {
     }
 
     fn object(&mut self, raw: &str) {
-        let start = self.out.len();
-        if self.members(raw).is_none() {
-            self.out.truncate(start);
-            self.out.push_str(raw);
-        }
-    }
-
-    fn members(&mut self, raw: &str) -> Option<()> {
-        let text = raw.as_bytes();
-        let mut members = Members::of(text, 0);
+        let Some(members) = members(raw) else { return self.out.push_str(raw) };
         self.out.push('{');
-        let mut first = true;
-        while let Some(member) = members.next().ok()? {
-            let end = skip_value(text, member.value).ok()?;
-            let written = raw.get(member.key)?;
+        for (at, (name, value)) in members.into_iter().enumerate() {
+            let written = bare(name);
             let name = match respelled_inside(written.as_bytes()) {
                 Some(name) if self.renames && !is_named_inside(written.as_bytes()) => {
                     self.repairs.key = 1;
@@ -135,15 +125,12 @@ impl Mending {
                 }
                 _ => written,
             };
-            self.out.push_str(if first { "\"" } else { ",\"" });
+            self.out.push_str(if at > 0 { ",\"" } else { "\"" });
             self.out.push_str(name);
             self.out.push_str("\":");
-            self.value(name, raw.get(member.value..end)?);
-            first = false;
-            members.go_on(end);
+            self.value(name, value);
         }
         self.out.push('}');
-        Some(())
     }
 
     /// Writes a list of these elements; `name` is that of the member.
@@ -193,33 +180,11 @@ impl Mending {
     }
 }
 
-fn elements(raw: &str) -> Option<Vec<&str>> {
-    let text = raw.as_bytes();
-    let mut walk = Elements::of(text, 0);
-    let mut found = Vec::new();
-    while let Some(at) = walk.next().ok()? {
-        let end = skip_value(text, at).ok()?;
-        found.push(raw.get(at..end)?);
-        walk.go_on(end);
-    }
-    Some(found)
-}
-
 /// The elements of a list that is an object with their places as names: `{"0": …, "1": …}`.
 fn places(raw: &str) -> Option<Vec<&str>> {
-    let text = raw.as_bytes();
-    let mut members = Members::of(text, 0);
-    let mut found = Vec::new();
-    while let Some(member) = members.next().ok()? {
-        let end = skip_value(text, member.value).ok()?;
-        let place: usize = raw.get(member.key)?.parse().ok()?;
-        if place != found.len() {
-            return None;
-        }
-        found.push(raw.get(member.value..end)?);
-        members.go_on(end);
-    }
-    Some(found)
+    let all = members(raw)?;
+    let are_places = all.iter().enumerate().all(|(place, (name, _))| bare(name).parse() == Ok(place));
+    are_places.then(|| all.into_iter().map(|(_, value)| value).collect())
 }
 
 #[cfg(test)]
