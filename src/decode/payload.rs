@@ -40,13 +40,13 @@ pub(super) fn is_odd(json: &str) -> bool {
         let value = text.get(skip_space(text, skip_space(text, key.end + 1) + 1)..).unwrap_or_default();
         text.get(key.clone()).is_some_and(|name| is_odd_value(name, value))
     };
-    keys.iter().any(has_odd_value) || has_other_spellings(json, keys)
+    keys.iter().any(has_odd_value) || has_other_spellings(json, &keys)
 }
 
 /// Whether names are in another case, and none is CloudTrail's own: where one is, the others are somebody's labels.
-fn has_other_spellings(json: &str, keys: Vec<Range<usize>>) -> bool {
-    !has_own_name(json)
-        && keys.into_iter().filter_map(|key| json.get(key)).any(|name| is_other_spelling(name.as_bytes()))
+fn has_other_spellings(json: &str, keys: &[Range<usize>]) -> bool {
+    let mut names = keys.iter().filter_map(|key| json.get(key.clone()));
+    !has_own_name(json, keys) && names.any(|name| is_other_spelling(name.as_bytes()))
 }
 
 /// Whether a member's value, given the text from it on, is no list and no object although CloudTrail has one there.
@@ -72,7 +72,7 @@ pub(super) fn is_other_spelling(name: &[u8]) -> bool {
 
 /// The payload as CloudTrail writes it, and what was changed.
 pub(super) fn mended(json: &str) -> (String, Repairs) {
-    let renames = has_other_spellings(json, keys(json.as_bytes()));
+    let renames = has_other_spellings(json, &keys(json.as_bytes()));
     let mut mending =
         Mending { renames, repairs: Repairs::default(), out: String::with_capacity(json.len()) };
     mending.value("", json);

@@ -96,7 +96,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         let has_other_names = match kind {
             Some(Kind::Json | Kind::Object) => true,
             // Where one name is CloudTrail's the others are somebody's own: labels, variables, policies.
-            Some(Kind::Payload) => !has_own_name(value),
+            Some(Kind::Payload) => !has_own_name(value, &keys(value.as_bytes())),
             _ => false,
         };
         if repairs.key == 1 && has_other_names {
@@ -372,9 +372,9 @@ fn with_names(value: &str) -> String {
     out
 }
 
-/// Whether a name inside is written as CloudTrail writes it and hardly anybody else, with upper case in it.
-pub(super) fn has_own_name(value: &str) -> bool {
-    let names = keys(value.as_bytes()).into_iter().filter_map(|key| value.get(key));
+/// Whether one of the names at `keys` is written as CloudTrail writes it and hardly anybody else, with upper case in it.
+pub(super) fn has_own_name(value: &str, keys: &[Range<usize>]) -> bool {
+    let names = keys.iter().filter_map(|key| value.get(key.clone()));
     names
         .filter(|name| name.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()))
         .any(|name| is_named_inside(name.as_bytes()))
