@@ -330,13 +330,9 @@ pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
     alike(&INSIDE, name).or_else(|| alike(&INSIDE_LINES, name))
 }
 
-/// Names among all these under which CloudTrail has lists, or sometimes a list and sometimes one value.
-const LISTS_INSIDE: [&str; 19] = [
-    "updatedFields",
-    "attributes",
+/// Names among all these under which the services of images have lists wherever they have them.
+pub(super) const LISTS: [&str; 9] = [
     "imageIds",
-    "images",
-    "imageTagMutabilityExclusionFilters",
     "failures",
     "lifecycleEventRules",
     "lifecycleEventImageActions",
@@ -345,12 +341,22 @@ const LISTS_INSIDE: [&str; 19] = [
     "tagPrefixList",
     "tagPatternList",
     "containerDefinitions",
+];
+
+/// Names under which CloudTrail has other lists, or sometimes a list and sometimes one value.
+const OTHER_LISTS: [&str; 12] = [
+    "updatedFields",
+    "attributes",
+    "images",
+    "imageTagMutabilityExclusionFilters",
     "containers",
     "rules",
     "destinations",
     "repositoryFilters",
     "appliedFor",
     "tasks",
+    "environment",
+    "productionVariants",
 ];
 
 /// Whether the elements of a list of this name, in whatever case, are texts.
@@ -366,8 +372,7 @@ pub(super) fn is_named_inside(name: &[u8]) -> bool {
 
 /// Whether CloudTrail has a list under this name inside of objects, or may have one.
 pub(super) fn is_list_inside(name: &[u8]) -> bool {
-    LISTS_INSIDE.iter().any(|known| known.as_bytes() == name)
-        || [&b"environment"[..], b"productionVariants"].contains(&name)
+    LISTS.iter().chain(&OTHER_LISTS).any(|known| known.as_bytes() == name)
 }
 
 /// CloudTrail's name for a field of a table's struct, which may be in lower case.

@@ -5,22 +5,10 @@ use std::ops::Range;
 
 use super::json::{skip_space, skip_value};
 use super::listed::{bare, elements, members};
-use super::names::{is_list_of_texts, is_named_inside, respelled_inside};
+use super::names::{LISTS, is_list_of_texts, is_named_inside, respelled_inside};
 use super::repair::{embedded, has_own_name, keys, string};
 use crate::model::Repairs;
 
-/// Members that are lists wherever these services have them.
-const LISTS: [&str; 9] = [
-    "imageIds",
-    "failures",
-    "lifecycleEventRules",
-    "lifecycleEventImageActions",
-    "lifecycleEventFailureDetails",
-    "tagList",
-    "tagPrefixList",
-    "tagPatternList",
-    "containerDefinitions",
-];
 /// Members that are objects, or texts in which there is no JSON.
 const OBJECTS: [&str; 7] = [
     "image",
