@@ -39,7 +39,6 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
         ("eventType", "event_type"),
         ("eventCategory", "event_category"),
         ("apiVersion", "api_version"),
-        ("errorCode", "error_code"),
         ("errorMessage", "error_message"),
         ("requestID", "request_id"),
         ("readOnly", "read_only"),
@@ -51,14 +50,8 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
         put(key, first(&[&format!("aws.cloudtrail.{name}")]));
     }
     // A pipeline may have kept only that a call failed.
-    if said(&event, "event.outcome").and_then(Value::as_str) == Some("failure") {
-        record.entry("errorCode").or_insert_with(|| "failure".into());
-    }
-    let mut put = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            record.insert(key.to_owned(), value);
-        }
-    };
+    let failed = said(&event, "event.outcome").and_then(Value::as_str) == Some("failure");
+    put("errorCode", first(&["aws.cloudtrail.error_code"]).or_else(|| failed.then(|| "failure".into())));
     for (key, name) in [
         ("requestParameters", "request_parameters"),
         ("responseElements", "response_elements"),
