@@ -387,13 +387,16 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     if !(3..=40).contains(&name.len()) || !name.is_ascii() {
         return None;
     }
-    // The letters and digits, which two spellings have in common.
-    let letters = || name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' '));
-    let length = letters().count();
+    let length = letters(name).count();
     known.iter().copied().find(|known| {
         known.len() == length
-            && known.bytes().zip(letters()).all(|(one, other)| one.eq_ignore_ascii_case(other))
+            && known.bytes().zip(letters(name)).all(|(one, other)| one.eq_ignore_ascii_case(&other))
     })
+}
+
+/// What two spellings of a name have in common: all of it but what stands between its words.
+pub(super) fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
+    name.iter().copied().filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
 }
 
 /// Words that tools write if there was no error. An error code has letters: quotes or brackets alone are none.

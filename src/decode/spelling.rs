@@ -2,7 +2,7 @@
 //! beyond doubt is written as CloudTrail writes it; of what is not, this says so.
 
 use super::calls::{CALLS, LAMBDA};
-use super::names::{is_null_word, is_success_word};
+use super::names::{is_null_word, is_success_word, letters};
 
 const HOST: &str = ".amazonaws.com";
 /// What services are called where people read it, without `Amazon` and `AWS`.
@@ -127,7 +127,7 @@ pub(super) fn is_of_images(source: &[u8]) -> bool {
 
 /// What follows `call` in a name that begins with the same letters: nothing, or a version as Lambda has it.
 fn version_behind(call: &str, name: &str) -> Option<String> {
-    let mut said = name.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' '));
+    let mut said = letters(name.as_bytes());
     let begins_so =
         call.bytes().all(|letter| said.next().is_some_and(|other| other.eq_ignore_ascii_case(&letter)));
     let rest: String = said.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
