@@ -51,15 +51,13 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         let written = whole.get(member.key).unwrap_or_default();
         let read = plain(written.as_bytes());
         walk.go_on(end);
-        if named(&read).is_none()
-            && let Some(names) = flattened(&read)
-        {
+        let is_own = named(&read).is_some();
+        if !is_own && let Some(names) = flattened(&read) {
             nested.put(names, raw);
             continue;
         }
-        let is_own = named(&read).is_some();
-        let name = match (named(&read), respelled(&read)) {
-            (None, Some(name)) => {
+        let name = match respelled(&read) {
+            Some(name) if !is_own => {
                 repairs.key = 1;
                 by_columns |= name == "eventName";
                 Cow::Borrowed(name)
@@ -107,13 +105,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
             *value = Cow::Owned(listed::without_lists_inside(value));
         }
     }
-    for (kind, inside) in [
-        (&mut repairs.key, inside.key),
-        (&mut repairs.list, inside.list),
-        (&mut repairs.json_text, inside.json_text),
-    ] {
-        *kind = (*kind).max(inside);
-    }
+    add_inside(&mut repairs, &inside);
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs, by_columns }))
@@ -147,13 +139,18 @@ fn mend_payloads(members: &mut [Member<'_>]) -> Repairs {
         let is_payload = named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Payload);
         if is_payload && value.starts_with('{') && payload::is_odd(value) {
             let (mended, repairs) = payload::mended(value);
-            changed.key |= repairs.key;
-            changed.list |= repairs.list;
-            changed.json_text |= repairs.json_text;
+            add_inside(&mut changed, &repairs);
             *value = Cow::Owned(mended);
         }
     }
     changed
+}
+
+/// Adds what was changed inside of a payload.
+fn add_inside(repairs: &mut Repairs, inside: &Repairs) {
+    repairs.key |= inside.key;
+    repairs.list |= inside.list;
+    repairs.json_text |= inside.json_text;
 }
 
 type Member<'r> = (Cow<'r, str>, Cow<'r, str>);
@@ -171,7 +168,7 @@ fn spell_call(members: &mut [Member<'_>], repairs: &mut Repairs) {
         && let Some((_, value)) = members.iter_mut().find(|(name, _)| name == "eventName")
     {
         repairs.value = 1;
-        *value = Cow::Owned(serde_json::Value::from(written).to_string());
+        *value = quoted(written);
     }
 }
 
@@ -217,19 +214,19 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.value = 1;
             match is_success_word(raw.as_bytes()) {
                 true => Cow::Borrowed("null"),
-                false => Cow::Owned(serde_json::Value::from(raw).to_string()),
+                false => quoted(raw),
             }
         }
         (Kind::Source, Some(said)) => match source_written_so(said) {
             Some(source) => {
                 repairs.value = 1;
-                Cow::Owned(serde_json::Value::from(source).to_string())
+                quoted(source)
             }
             None => Cow::Borrowed(raw),
         },
         (Kind::Name, Some(said)) if said.trim_ascii().len() < said.len() => {
             repairs.value = 1;
-            Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
+            quoted(said.trim_ascii())
         }
         (Kind::Word | Kind::Region | Kind::Code | Kind::Account | Kind::Flag, Some(said))
             if is_null_word(said.as_bytes()) && !said.is_empty() =>
@@ -239,7 +236,7 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
         }
         (Kind::Region, Some(said)) if said.bytes().any(|byte| byte.is_ascii_uppercase()) => {
             repairs.value = 1;
-            Cow::Owned(serde_json::Value::from(said.to_ascii_lowercase()).to_string())
+            quoted(said.to_ascii_lowercase())
         }
         // One of the resources, or the caller, told by its name alone.
         (Kind::Json, None) if raw.starts_with('{') => {
@@ -329,6 +326,11 @@ pub(super) fn account_written_so(text: &str) -> Option<Option<String>> {
     let digits: String = text.chars().filter(|char| !matches!(char, '-' | ' ' | '\'')).collect();
     (is_digits(&digits) && (12 - LOST_MAX..=12).contains(&digits.len()))
         .then(|| Some(format!("{digits:0>12}")))
+}
+
+/// A text as a JSON string.
+fn quoted(text: impl Into<serde_json::Value>) -> Cow<'static, str> {
+    Cow::Owned(text.into().to_string())
 }
 
 /// The content of a JSON string.
