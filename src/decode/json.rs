@@ -82,8 +82,14 @@ pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The same between documents and list elements, where tools leave more than white space: byte order marks
-/// of joined files, commas of a list without its brackets, the record separators of RFC 7464, zeros that
+/// The text from a member's value on; `at` is behind the quotes of its name.
+#[inline(always)]
+pub(super) fn value_behind(text: &[u8], at: usize) -> &[u8] {
+    text.get(skip_space(text, skip_space(text, at) + 1)..).unwrap_or_default()
+}
+
+/// As [`skip_space`], between documents and list elements, where tools leave more than white space: byte order
+/// marks of joined files, commas of a list without its brackets, the record separators of RFC 7464, zeros that
 /// fill up a block, and DOS's end-of-file character.
 pub(super) fn skip_between(text: &[u8], mut at: usize) -> usize {
     loop {

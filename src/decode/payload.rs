@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::json::{skip_space, skip_value};
+use super::json::{skip_value, value_behind};
 use super::listed::{bare, elements, members};
 use super::names::{LISTS, is_list_of_texts, is_named_inside, respelled_inside};
 use super::repair::{embedded, has_own_name, keys, string};
@@ -25,8 +25,7 @@ pub(super) fn is_odd(json: &str) -> bool {
     let text = json.as_bytes();
     let keys = keys(text);
     let has_odd_value = |key: &Range<usize>| {
-        let value = text.get(skip_space(text, skip_space(text, key.end + 1) + 1)..).unwrap_or_default();
-        text.get(key.clone()).is_some_and(|name| is_odd_value(name, value))
+        text.get(key.clone()).is_some_and(|name| is_odd_value(name, value_behind(text, key.end + 1)))
     };
     keys.iter().any(has_odd_value) || has_other_spellings(json, &keys)
 }

@@ -4,7 +4,7 @@
 use super::Piece;
 use crate::decode::blocks::{self, Classify, Task};
 use crate::decode::fields::{Fields, is_list};
-use crate::decode::json::skip_space;
+use crate::decode::json::value_behind;
 use crate::decode::names::{Kind, flattened, named, respelled};
 use crate::decode::payload;
 
@@ -83,14 +83,12 @@ impl Search<'_> {
     /// object, too.
     #[inline(always)]
     fn is_odd_inside(&self, starts: Option<usize>, name: &[u8], behind: usize) -> bool {
-        let value = skip_space(self.record, skip_space(self.record, behind) + 1);
-        let value = self.record.get(value..).unwrap_or_default();
         let is_first = || {
             starts
                 .and_then(|starts| self.record.get(starts.checked_sub(1)?))
                 .is_some_and(|byte| *byte == b'{')
         };
-        payload::is_odd_value(name, value)
+        payload::is_odd_value(name, value_behind(self.record, behind))
             || !is_camel(name) && is_first() && payload::is_other_spelling(name)
     }
 
@@ -99,8 +97,7 @@ impl Search<'_> {
         let Some((kind, _)) = named(name) else {
             return respelled(name).is_some() || flattened(name).is_some();
         };
-        let value = skip_space(self.record, skip_space(self.record, behind) + 1);
-        is_odd_value(kind, self.record.get(value..).unwrap_or_default())
+        is_odd_value(kind, value_behind(self.record, behind))
     }
 }
 
