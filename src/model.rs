@@ -60,7 +60,7 @@ pub use plural::{plural, plural_verb, times};
 pub use principal::{Principal, caller_in_words, folded, is_workload};
 pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
-pub use repository::{Repository, RepositoryRef, partition};
+pub use repository::{Repository, RepositoryRef, is_region, partition};
 pub use rescue::{Rescue, RescueFrom, RescueSource};
 pub use seen::{Seen, note_name};
 pub use session::{Grant, Session, SessionRecord};

@@ -3,6 +3,7 @@
 
 use super::calls::{CALLS, LAMBDA};
 use super::names::{is_null_word, is_success_word, letters};
+use crate::model::is_region;
 
 const HOST: &str = ".amazonaws.com";
 /// What services are called where people read it, without `Amazon` and `AWS`.
@@ -80,17 +81,6 @@ fn service(text: &str) -> Option<&'static str> {
 
 fn is_around(word: &str) -> bool {
     AROUND_SERVICES.iter().any(|known| known.eq_ignore_ascii_case(word))
-}
-
-/// `eu-central-1`, `us-gov-west-1`.
-fn is_region(word: &str) -> bool {
-    let mut parts = word.split('-');
-    let letters = |part: Option<&str>| {
-        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
-    };
-    letters(parts.next())
-        && letters(parts.next())
-        && parts.next_back().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The letters and digits of a text, in lower case.

@@ -6,10 +6,9 @@ use super::chain::Node;
 use super::keys::Keys;
 use super::read::Found;
 use crate::model::{
-    Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp, plural_verb, times,
+    Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp, is_region, plural_verb, times,
 };
 use crate::source::KeyRequest;
-use crate::source::layout::is_region;
 
 /// More than the number of AWS regions.
 const REGIONS_MAX: usize = 64;

@@ -26,6 +26,17 @@ pub struct RepositoryRef<'r> {
     pub name: Cow<'r, str>,
 }
 
+/// `us-east-1`, `us-gov-west-1`, `cn-north-1`, `eusc-de-east-1`: at least two words, then a number.
+pub fn is_region(text: &str) -> bool {
+    let Some((words, number)) = text.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    text.len() <= 32
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(is_word)
+}
+
 /// The ARN partition that a region belongs to.
 pub fn partition(region: &str) -> &'static str {
     match region {

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use chrono::{Datelike, NaiveDate};
 
 use super::Pruned;
-use crate::model::{Filter, Timestamp};
+use crate::model::{Filter, Timestamp, is_region};
 
 use super::MemberIs;
 
@@ -195,17 +195,6 @@ fn kind_of_folder(name: &str) -> Option<Kind> {
 
 fn is_account(part: &str) -> bool {
     part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// `us-east-1`, `us-gov-west-1`, `cn-north-1`, `eusc-de-east-1`: at least two words, then a number.
-pub fn is_region(part: &str) -> bool {
-    let Some((words, number)) = part.rsplit_once('-') else { return false };
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    part.len() <= 32
-        && (1..=2).contains(&number.len())
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && words.contains('-')
-        && words.split('-').all(is_word)
 }
 
 /// `["2024"]`, `["2024", "10"]`, `["2024", "10", "01"]`.
