@@ -11,6 +11,7 @@ mod snapshots;
 mod suspects;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -86,10 +87,10 @@ pub trait Collector: Send {
     /// Number of records that the collector could use, second copies included.
     fn relevant(&self) -> u64;
 
-    /// Events that could not be understood, each with one of its copies: however many there are, that is one
+    /// Events that could not be understood, each with the first of its copies: however many there are, that is one
     /// failure. Damage is an error of [`Self::record`] instead, for each copy.
-    fn not_understood(&mut self) -> Vec<(Identity, ReadFailure)> {
-        Vec::new()
+    fn not_understood(&mut self) -> BTreeMap<Identity, ReadFailure> {
+        BTreeMap::new()
     }
 
     /// Takes a document that is not an event. `modified` tells when its object was last changed, where the
@@ -226,16 +227,34 @@ pub fn scan<C: Collector>(
     make: impl Fn() -> C + Sync,
 ) -> (Coverage, Vec<C>) {
     let (Counted { mut coverage, failures_unlisted, .. }, mut collectors) = gather(run, wanted, make);
-    let mut failed: BTreeMap<Identity, ReadFailure> = BTreeMap::new();
+    let mut failed = BTreeMap::new();
     for (event, failure) in collectors.iter_mut().flat_map(Collector::not_understood) {
-        let first = failed.entry(event).or_insert_with(|| failure.clone());
-        if failure < *first {
-            *first = failure;
-        }
+        keep_first(&mut failed, event, failure);
     }
     coverage.fail_events(failed.into_values().collect());
     coverage.bound_failures(failures_unlisted);
     (coverage, collectors)
+}
+
+/// Notes a copy of an event that could not be understood, if it is the first one. Returns whether nothing was known of
+/// the event.
+pub fn keep_first(
+    failed: &mut BTreeMap<Identity, ReadFailure>,
+    event: Identity,
+    failure: ReadFailure,
+) -> bool {
+    match failed.entry(event) {
+        Entry::Vacant(place) => {
+            place.insert(failure);
+            true
+        }
+        Entry::Occupied(mut first) => {
+            if failure < *first.get() {
+                first.insert(failure);
+            }
+            false
+        }
+    }
 }
 
 /// The same, before failures are put in order.

@@ -2,7 +2,6 @@
 //! keep of them: a [`Pass`] decides that, and the rest is the same.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::keep::{EventMemoryExceeded, Kept, Share};
 use crate::decode::{Document, RawRecord, Wanted as WantedRecords, identity_of};
@@ -82,13 +81,9 @@ impl<'a, P> Reader<'a, P> {
 impl<P> Reader<'_, P> {
     fn fail(&mut self, event: Identity, object: &str, index: u64, reason: String) {
         let failure = ReadFailure { object: object.into(), record: Some(index), reason };
-        match self.failed.entry(event) {
-            Entry::Occupied(mut first) if failure < *first.get() => _ = first.insert(failure),
-            Entry::Occupied(_) => {}
-            Entry::Vacant(place) => {
-                self.share.take(size_of::<(Identity, ReadFailure)>() + object.len() + failure.reason.len());
-                place.insert(failure);
-            }
+        let bytes = size_of::<(Identity, ReadFailure)>() + object.len() + failure.reason.len();
+        if pipeline::keep_first(&mut self.failed, event, failure) {
+            self.share.take(bytes);
         }
     }
 }
@@ -122,8 +117,8 @@ impl<P: Pass> Collector for Reader<'_, P> {
         }
     }
 
-    fn not_understood(&mut self) -> Vec<(Identity, ReadFailure)> {
-        std::mem::take(&mut self.failed).into_iter().collect()
+    fn not_understood(&mut self) -> BTreeMap<Identity, ReadFailure> {
+        std::mem::take(&mut self.failed)
     }
 
     fn relevant(&self) -> u64 {
