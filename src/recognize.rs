@@ -50,19 +50,15 @@ use record::Record;
 
 /// The `eventSource`s whose events may be about images; a scan asks the decoder for these. ECR Public is
 /// not among them: its repositories are not private and have no lifecycle policies.
-pub const SOURCES: &[&str] = &[
-    "ecr.amazonaws.com",
-    "ecs.amazonaws.com",
-    "lambda.amazonaws.com",
-    "apprunner.amazonaws.com",
-    "batch.amazonaws.com",
-    "sagemaker.amazonaws.com",
-    "codebuild.amazonaws.com",
-    "events.amazonaws.com",
-    "scheduler.amazonaws.com",
-    "kms.amazonaws.com",
-    "iam.amazonaws.com",
-];
+pub const SOURCES: &[&str] = &{
+    let mut sources = [""; NAMES.len()];
+    let mut at = 0;
+    while at < NAMES.len() {
+        sources[at] = NAMES[at].0;
+        at += 1;
+    }
+    sources
+};
 
 /// For each of these sources, the beginnings of the `eventName`s that matter.
 pub use crate::decode::calls::CALLS as NAMES;
