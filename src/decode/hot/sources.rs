@@ -17,11 +17,37 @@ pub(super) struct Sources<'w> {
     sources: Beginnings,
     names: Beginnings,
     all_names: bool,
-    /// The services of images.
-    services: Beginnings,
-    /// Their calls, in lower case.
-    calls: Beginnings,
 }
+
+/// The services of images.
+static SERVICES: Beginnings = {
+    let mut all = Beginnings::NONE;
+    let (mut at, mut before) = (0, 0);
+    while at < CALLS.len() {
+        all.add(bit_of(CALLS[at].0.as_bytes()));
+        at += 1;
+    }
+    while before < BEFORE.len() {
+        all.add(bit_of(BEFORE[before].as_bytes()));
+        before += 1;
+    }
+    all
+};
+
+/// Their calls, in lower case.
+static LOWER_CALLS: Beginnings = {
+    let mut all = Beginnings::NONE;
+    let mut service = 0;
+    while service < CALLS.len() {
+        let mut at = 0;
+        while at < CALLS[service].1.len() {
+            all.add(lower_bit_of(CALLS[service].1[at].as_bytes()));
+            at += 1;
+        }
+        service += 1;
+    }
+    all
+};
 
 impl<'w> Sources<'w> {
     pub(super) fn of(wanted: Wanted<'w>) -> Self {
@@ -39,10 +65,7 @@ impl<'w> Sources<'w> {
                 (Beginnings::of(sources.iter().chain(&BEFORE)), beginnings)
             }
         };
-        let services = Beginnings::of(CALLS.iter().map(|(source, _)| source).chain(&BEFORE));
-        let mut calls = Beginnings([0; BITS / 64]);
-        CALLS.iter().flat_map(|(_, calls)| *calls).for_each(|call| calls.add(lower_bit_of(call.as_bytes())));
-        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }), services, calls }
+        Self { wanted, sources, names, all_names: !matches!(wanted, Wanted::Named { .. }) }
     }
 
     /// Whether these tables were made for the same lists.
@@ -60,15 +83,15 @@ impl<'w> Sources<'w> {
         }
         let wanted = self.names.may_have(name) && self.wanted.event(source, name);
         // A name that is wanted is known; if all names are, any may be spelled in another way.
-        let is_known = wanted && !self.all_names || !self.services.may_have(source);
-        (is_known || !self.is_unsure(source, name)).then_some(wanted)
+        let is_known = wanted && !self.all_names || !SERVICES.may_have(source);
+        (is_known || !Self::is_unsure(source, name)).then_some(wanted)
     }
 
     /// Whether a record of a service of images has to be read in full to tell what it is.
     #[inline(never)]
-    fn is_unsure(&self, source: &[u8], name: &[u8]) -> bool {
+    fn is_unsure(source: &[u8], name: &[u8]) -> bool {
         let name = name.get(..memchr::memchr(b'"', name).unwrap_or(name.len())).unwrap_or_default();
-        may_be_spelled_otherwise(source, name, |name| self.calls.may_have_in_any_case(name))
+        may_be_spelled_otherwise(source, name, |name| LOWER_CALLS.may_have_in_any_case(name))
     }
 
     /// Whether records of this source are wanted whatever their name.
@@ -86,14 +109,15 @@ struct Beginnings([u64; BITS / 64]);
 
 impl Beginnings {
     const ALL: Self = Self([u64::MAX; BITS / 64]);
+    const NONE: Self = Self([0; BITS / 64]);
 
     fn of<'s>(texts: impl IntoIterator<Item = &'s &'s str>) -> Self {
-        let mut all = Self([0; BITS / 64]);
+        let mut all = Self::NONE;
         texts.into_iter().for_each(|text| all.add(bit_of(text.as_bytes())));
         all
     }
 
-    fn add(&mut self, (word, bit): (usize, u64)) {
+    const fn add(&mut self, (word, bit): (usize, u64)) {
         self.0[word] |= bit;
     }
 
@@ -113,22 +137,25 @@ impl Beginnings {
 
 /// The position of a text in a table: word and bit. Texts with fewer letters share one.
 #[inline(always)]
-fn bit_of(text: &[u8]) -> (usize, u64) {
+const fn bit_of(text: &[u8]) -> (usize, u64) {
     bit_of_letters(first_letters(text))
 }
 
 /// The same of a text in lower case.
-fn lower_bit_of(text: &[u8]) -> (usize, u64) {
+const fn lower_bit_of(text: &[u8]) -> (usize, u64) {
     bit_of_letters(first_letters(text) | u32::from_ne_bytes([0x20; LETTERS]))
 }
 
 #[inline(always)]
-fn first_letters(text: &[u8]) -> u32 {
-    text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters))
+const fn first_letters(text: &[u8]) -> u32 {
+    match text.first_chunk::<LETTERS>() {
+        Some(letters) => u32::from_le_bytes(*letters),
+        None => 0,
+    }
 }
 
 #[inline(always)]
-fn bit_of_letters(letters: u32) -> (usize, u64) {
+const fn bit_of_letters(letters: u32) -> (usize, u64) {
     // Any odd factor distributes the letters; this one separates the most frequent services from those of
     // images.
     let number = letters.wrapping_mul(0x27d4_eb2f) >> (u32::BITS - BITS.ilog2());
