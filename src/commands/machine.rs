@@ -31,12 +31,14 @@ pub struct Machine {
 
 /// Memory in pieces of up to this size is kept for the next one, where the system's allocator learns from what
 /// it is given back.
+#[cfg(feature = "sql")]
 const KEPT_BYTES: usize = 8 << 20;
 
 /// Lets the allocator keep the memory of pages and columns, which are read one after another. glibc's gives a
 /// piece of more than 128 KiB back to the system as soon as it is free, until it has met a greater one that
 /// was: from then on it keeps pieces of that size. Otherwise half of the time of a scan is the system's, which
 /// fills each piece with zeros again. The memory of the one given back here is never used.
+#[cfg(feature = "sql")]
 pub fn keep_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }
