@@ -67,7 +67,7 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
 }
 
 /// The names of all top-level members.
-const NAMES: [&str; 31] = [
+pub(super) const NAMES: [&str; 31] = [
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -251,7 +251,7 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
 
 /// Top-level members whose own members some tools move to the top: `requestParameters.imageTag`,
 /// `userIdentity_arn`.
-const PARENTS: [&str; 8] = [
+pub(super) const PARENTS: [&str; 8] = [
     "userIdentity",
     "requestParameters",
     "responseElements",
@@ -456,6 +456,19 @@ pub(super) fn is_null_word(text: &[u8]) -> bool {
     text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
 }
 
+/// Other spellings of a name in camel case: two cases, and words apart.
+#[cfg(test)]
+pub(super) fn spellings(name: &str) -> [String; 4] {
+    let apart = |between: char| -> String {
+        let parts = |c: char| match c.is_ascii_uppercase() {
+            true => vec![between, c.to_ascii_lowercase()],
+            false => vec![c],
+        };
+        name.chars().flat_map(parts).collect()
+    };
+    [name.to_lowercase(), name.to_uppercase(), apart('_'), apart('-')]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,13 +477,7 @@ mod tests {
     fn every_name_is_known_and_found_under_its_other_spellings() {
         for name in NAMES {
             assert!(named(name.as_bytes()).is_some(), "{name}");
-            let snake: String = name
-                .chars()
-                .flat_map(
-                    |c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] },
-                )
-                .collect();
-            for other in [name.to_lowercase(), name.to_uppercase(), snake] {
+            for other in spellings(name) {
                 assert_eq!(respelled(other.as_bytes()), Some(name), "{other}");
             }
         }

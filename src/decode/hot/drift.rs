@@ -187,6 +187,7 @@ fn is_odd_value(kind: Kind, value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::names::{NAMES, PARENTS, spellings};
 
     fn is_suspected(record: &str) -> bool {
         blocks::run(Search { record: record.as_bytes() })
@@ -220,6 +221,29 @@ mod tests {
                 assert!(!payload::is_odd_value(name, value), "{name:?}");
             }
             assert!(!payload::is_other_spelling(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_members_of_a_record_may_be_its_own_in_whatever_spelling() {
+        let moved = PARENTS.iter().flat_map(|parent| {
+            [
+                format!("{parent}.a"),
+                format!("_{parent}_a"),
+                format!("{parent}{{}}.a"),
+                parent.to_uppercase() + ".a",
+            ]
+        });
+        let others = ["AwsEventId", "AwsRequestId", "UserIdentityArn", "SessionIssuerUserName"];
+        let spelled = NAMES.iter().flat_map(|name| spellings(name));
+        let exact = NAMES.iter().chain(&others).map(|name| (*name).to_owned());
+        for name in exact.chain(spelled).chain(moved) {
+            let bytes = name.as_bytes();
+            assert!(
+                named(bytes).is_some() || respelled(bytes).is_some() || flattened(bytes).is_some(),
+                "{name}"
+            );
+            assert!(may_be_own(bytes), "{name}");
         }
     }
 
