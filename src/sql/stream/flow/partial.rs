@@ -109,8 +109,8 @@ impl Partial {
         for Column { call, merge } in &self.columns {
             let call = calls::as_call(call)?;
             let values = match merge {
-                Merge::Lists => aggregate::distinct_list(&scope, call, &groups)?,
-                Merge::All => aggregate::all_list(&scope, call, &groups)?,
+                Merge::Lists => aggregate::list(&scope, call, &groups, true)?,
+                Merge::All => aggregate::list(&scope, call, &groups, false)?,
                 Merge::Kept(wanted) => aggregate::kept::rows(&scope, call, *wanted, &groups)?,
                 _ => aggregate::evaluate(&scope, call, &groups)?,
             };
