@@ -51,7 +51,7 @@ const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 const CHUNK_PART: u64 = 40;
 /// If rows can be written to disk, the fraction of the memory that kept rows may use (a sixth: evaluating
 /// them takes as much again), and the fraction of that from which one worker's rows are worth writing.
-const KEPT_PARTS: (u64, u64) = (1, 6);
+const KEPT_PART: u64 = 6;
 const WORTH_PART: u64 = 16;
 
 /// Columns that define the order of rows, read for every query.
@@ -362,15 +362,14 @@ impl<'q> Gathering<'q> {
             Some(flow) => self.of_flow_on_disk(flow, stored).and_then(|flowed| self.flowed_as(flowed)),
             None => Err(too_much(self.memory_bytes_max)),
         };
+        let ways: [&dyn Fn() -> Result<Gathered>; 2] =
+            if stages.is_some_and(Stages::are_groups) { [&in_stages, &whole] } else { [&whole, &in_stages] };
+        let [first, second] = ways;
         // What is too large in one way may not be so in the other.
-        let first = if stages.is_some_and(Stages::are_groups) { in_stages() } else { whole() };
-        match first {
-            Err(error) if error.of_memory && stages.is_some() => {
-                let second = if stages.is_some_and(Stages::are_groups) { whole() } else { in_stages() };
-                second.map_err(|second| if second.of_memory { error } else { second })
-            }
-            done => done,
-        }
+        first().or_else(|error| match error.of_memory {
+            true => second().map_err(|second| if second.of_memory { error } else { second }),
+            false => Err(error),
+        })
     }
 
     fn flowed_as(&self, flowed: Flowed) -> Result<Gathered> {
@@ -488,6 +487,11 @@ impl Collector<'_> {
             self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
             Ok(kept)
         });
+        self.keep(kept);
+    }
+
+    /// Adds rows that were kept, or stops because of what was wrong with them.
+    fn keep(&mut self, kept: Result<Rows>) {
         match kept {
             Ok(kept) if kept.height == 0 => {}
             Ok(kept) => self.add(kept),
@@ -499,7 +503,7 @@ impl Collector<'_> {
         let bytes = kept.columns.iter().map(|(_, column)| memory::stored_bytes(column)).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let can_go = self.shared.disk_rows.is_some();
-        let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PARTS.1 * KEPT_PARTS.0;
+        let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PART;
         if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
@@ -539,9 +543,7 @@ impl Collector<'_> {
         self.failure = Some(failure);
         self.shared.full.store(true, Ordering::Relaxed);
     }
-}
 
-impl Collector<'_> {
     /// Takes the rows of the next file of a lake: first the columns of the conditions, and the others of the rows
     /// that meet them.
     fn rows_of_portions(
@@ -552,22 +554,14 @@ impl Collector<'_> {
     ) -> bool {
         lake.next_portions(flow.visit(), &mut |portion| {
             let read = panics::caught(|| Ok(flow::rows(flow, portion, (sources, filter))));
-            let kept = match read.map_err(flow::Stop::from).and_then(|rows| rows) {
+            match read.map_err(flow::Stop::from).and_then(|rows| rows) {
                 Ok((taken, rows)) => {
                     self.taken += taken;
-                    self.shared.query.ranked(rows)
+                    self.keep(self.shared.query.ranked(rows));
                 }
                 Err(flow::Stop::Damaged(error)) => return Err(error),
-                Err(flow::Stop::Refused(error)) => Err(error),
-                Err(flow::Stop::GivenUp) => {
-                    self.shared.give_up();
-                    return Ok(());
-                }
-            };
-            match kept {
-                Ok(kept) if kept.height == 0 => {}
-                Ok(kept) => self.add(kept),
-                Err(failure) => self.stop(failure),
+                Err(flow::Stop::Refused(error)) => self.stop(error),
+                Err(flow::Stop::GivenUp) => self.shared.give_up(),
             }
             Ok(())
         })
@@ -645,11 +639,7 @@ impl pipeline::Collector for Collector<'_> {
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {
             self.taken += rows.height as u64;
-            match self.shared.query.keep_distinct(rows) {
-                Ok(kept) if kept.height == 0 => {}
-                Ok(kept) => self.add(kept),
-                Err(failure) => self.stop(failure),
-            }
+            self.keep(self.shared.query.keep_distinct(rows));
         }))
     }
 

@@ -201,6 +201,15 @@ fn is_the_same(sql: &str, memory: u64) -> Result<usize, TestCaseError> {
     Ok(on_disk)
 }
 
+/// The same of several queries, with each of these memories.
+fn are_the_same(queries: &[&str], memories: &[u64]) {
+    for sql in queries {
+        for memory in memories {
+            is_the_same(sql, *memory).unwrap();
+        }
+    }
+}
+
 fn one(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     prop::sample::select(of)
 }
@@ -521,42 +530,40 @@ proptest! {
 /// Once, each of these was refused as soon as its rows did not fit into memory, or took more than that.
 #[test]
 fn what_compares_events_with_others_is_not_refused() {
-    for sql in [
-        "SELECT count(*) FROM events o WHERE EXISTS (SELECT 1 FROM events i WHERE i.requestid = o.requestid AND i.eventname <> o.eventname)",
-        "SELECT count(*) FROM events o WHERE NOT EXISTS (SELECT 1 FROM events i WHERE i.useridentity.arn = o.useridentity.arn AND i.eventtime < o.eventtime)",
-        "SELECT count(*) FROM events WHERE sourceipaddress IN (SELECT sourceipaddress FROM events WHERE errorcode = 'Error1')",
-        "SELECT count(*) FROM events WHERE sourceipaddress NOT IN (SELECT sourceipaddress FROM events WHERE errorcode = 'Error1')",
-        "SELECT count(*) FROM events o WHERE eventtime = (SELECT max(i.eventtime) FROM events i WHERE i.sourceipaddress = o.sourceipaddress)",
-        "SELECT count(*) FROM events WHERE eventtime > (SELECT min(eventtime) FROM events WHERE errorcode IS NOT NULL)",
-        "SELECT eventid, max(eventname) OVER (ORDER BY eventtime) AS w FROM events",
-        "SELECT eventid, avg(length(eventname)) OVER (ORDER BY eventtime, eventid) AS w FROM events",
-        "SELECT awsregion, max(eventid) OVER (PARTITION BY awsregion ORDER BY eventtime) AS w FROM events",
-        "SELECT eventname, errorcode, count(*) FROM events GROUP BY ROLLUP (eventname, errorcode)",
-        "SELECT count(*), max(eventname) FROM (SELECT eventname FROM events UNION (SELECT errorcode FROM events UNION ALL SELECT awsregion FROM events)) AS t",
-        "SELECT eventid, count(*) OVER () AS total, max(eventtime) OVER () AS last FROM events WHERE errorcode IS NULL",
-        "SELECT awsregion, approx_percentile(length(requestparameters), 0.5), max_by(eventid, eventtime) FROM events GROUP BY 1",
-        "WITH g AS (SELECT eventname, count(*) AS n FROM events GROUP BY 1), t AS (SELECT count(*) AS total FROM events) SELECT eventname, n * 100 / total FROM g CROSS JOIN t",
-    ] {
-        for memory in [1 << 19, 1 << 20] {
-            is_the_same(sql, memory).unwrap();
-        }
-    }
+    are_the_same(
+        &[
+            "SELECT count(*) FROM events o WHERE EXISTS (SELECT 1 FROM events i WHERE i.requestid = o.requestid AND i.eventname <> o.eventname)",
+            "SELECT count(*) FROM events o WHERE NOT EXISTS (SELECT 1 FROM events i WHERE i.useridentity.arn = o.useridentity.arn AND i.eventtime < o.eventtime)",
+            "SELECT count(*) FROM events WHERE sourceipaddress IN (SELECT sourceipaddress FROM events WHERE errorcode = 'Error1')",
+            "SELECT count(*) FROM events WHERE sourceipaddress NOT IN (SELECT sourceipaddress FROM events WHERE errorcode = 'Error1')",
+            "SELECT count(*) FROM events o WHERE eventtime = (SELECT max(i.eventtime) FROM events i WHERE i.sourceipaddress = o.sourceipaddress)",
+            "SELECT count(*) FROM events WHERE eventtime > (SELECT min(eventtime) FROM events WHERE errorcode IS NOT NULL)",
+            "SELECT eventid, max(eventname) OVER (ORDER BY eventtime) AS w FROM events",
+            "SELECT eventid, avg(length(eventname)) OVER (ORDER BY eventtime, eventid) AS w FROM events",
+            "SELECT awsregion, max(eventid) OVER (PARTITION BY awsregion ORDER BY eventtime) AS w FROM events",
+            "SELECT eventname, errorcode, count(*) FROM events GROUP BY ROLLUP (eventname, errorcode)",
+            "SELECT count(*), max(eventname) FROM (SELECT eventname FROM events UNION (SELECT errorcode FROM events UNION ALL SELECT awsregion FROM events)) AS t",
+            "SELECT eventid, count(*) OVER () AS total, max(eventtime) OVER () AS last FROM events WHERE errorcode IS NULL",
+            "SELECT awsregion, approx_percentile(length(requestparameters), 0.5), max_by(eventid, eventtime) FROM events GROUP BY 1",
+            "WITH g AS (SELECT eventname, count(*) AS n FROM events GROUP BY 1), t AS (SELECT count(*) AS total FROM events) SELECT eventname, n * 100 / total FROM g CROSS JOIN t",
+        ],
+        &[1 << 19, 1 << 20],
+    );
 }
 
 /// A query over the rows of another one gathers none of them.
 #[test]
 fn groups_of_groups_are_not_gathered() {
-    for sql in [
-        "SELECT count(*) FROM (SELECT eventid, count(*) FROM events GROUP BY 1)",
-        "SELECT n, count(*) AS c FROM (SELECT eventid, requestid, count(*) AS n FROM events GROUP BY 1, 2) GROUP BY 1 ORDER BY 2",
-        "WITH g AS (SELECT eventid, max_by(requestid, eventtime) AS last FROM events GROUP BY 1) SELECT last, count(*) FROM g WHERE eventid > 'id-2' GROUP BY last ORDER BY 2 DESC, 1 LIMIT 5 OFFSET 2",
-        "SELECT max(r), count(*) FROM (SELECT DISTINCT requestid AS r, eventid FROM events) AS t",
-        "SELECT r, e FROM (SELECT requestid AS r, max(eventid) AS e FROM events GROUP BY 1) AS t WHERE e > 'id-3'",
-    ] {
-        for memory in [1 << 17, 1 << 18, 1 << 20] {
-            is_the_same(sql, memory).unwrap();
-        }
-    }
+    are_the_same(
+        &[
+            "SELECT count(*) FROM (SELECT eventid, count(*) FROM events GROUP BY 1)",
+            "SELECT n, count(*) AS c FROM (SELECT eventid, requestid, count(*) AS n FROM events GROUP BY 1, 2) GROUP BY 1 ORDER BY 2",
+            "WITH g AS (SELECT eventid, max_by(requestid, eventtime) AS last FROM events GROUP BY 1) SELECT last, count(*) FROM g WHERE eventid > 'id-2' GROUP BY last ORDER BY 2 DESC, 1 LIMIT 5 OFFSET 2",
+            "SELECT max(r), count(*) FROM (SELECT DISTINCT requestid AS r, eventid FROM events) AS t",
+            "SELECT r, e FROM (SELECT requestid AS r, max(eventid) AS e FROM events GROUP BY 1) AS t WHERE e > 'id-3'",
+        ],
+        &[1 << 17, 1 << 18, 1 << 20],
+    );
 }
 
 /// Without this, the properties above would also hold if the disk were never used.
@@ -619,20 +626,19 @@ fn a_folder_for_temporary_files_has_to_be_one() {
 
 #[test]
 fn each_side_of_a_join_has_conditions_of_its_own() {
-    for sql in [
-        "SELECT count(*), count(DISTINCT a.eventid) FROM events a JOIN events b ON a.useridentity.arn = b.useridentity.arn \
-         WHERE a.eventname < 'Event3' AND b.eventname > 'Event2'",
-        "SELECT a.eventid FROM events a LEFT JOIN events b ON a.eventid = b.requestid AND b.eventname > 'Event2' \
-         WHERE a.eventname < 'Event3' AND b.eventid IS NULL",
-        "SELECT a.eventid, b.eventid AS other FROM events a RIGHT JOIN events b ON a.requestid = b.eventid AND \
-         a.eventname < 'Event3' WHERE b.eventname <> 'Event1'",
-        "SELECT a.eventid, b.eventid AS other FROM events a FULL JOIN events b ON a.requestid = b.eventid \
-         WHERE a.eventname < 'Event3' OR b.eventname > 'Event4'",
-        "WITH x AS (SELECT * FROM events WHERE eventname <> 'Event0') SELECT a.eventid, b.eventname FROM x a JOIN x b \
-         ON a.eventid = b.requestid WHERE a.eventname < 'Event3' AND b.eventname <> 'Event4'",
-    ] {
-        for memory in [1 << 20, 8 << 20] {
-            is_the_same(sql, memory).unwrap();
-        }
-    }
+    are_the_same(
+        &[
+            "SELECT count(*), count(DISTINCT a.eventid) FROM events a JOIN events b ON a.useridentity.arn = b.useridentity.arn \
+             WHERE a.eventname < 'Event3' AND b.eventname > 'Event2'",
+            "SELECT a.eventid FROM events a LEFT JOIN events b ON a.eventid = b.requestid AND b.eventname > 'Event2' \
+             WHERE a.eventname < 'Event3' AND b.eventid IS NULL",
+            "SELECT a.eventid, b.eventid AS other FROM events a RIGHT JOIN events b ON a.requestid = b.eventid AND \
+             a.eventname < 'Event3' WHERE b.eventname <> 'Event1'",
+            "SELECT a.eventid, b.eventid AS other FROM events a FULL JOIN events b ON a.requestid = b.eventid \
+             WHERE a.eventname < 'Event3' OR b.eventname > 'Event4'",
+            "WITH x AS (SELECT * FROM events WHERE eventname <> 'Event0') SELECT a.eventid, b.eventname FROM x a JOIN x b \
+             ON a.eventid = b.requestid WHERE a.eventname < 'Event3' AND b.eventname <> 'Event4'",
+        ],
+        &[1 << 20, 8 << 20],
+    );
 }

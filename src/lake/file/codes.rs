@@ -1,6 +1,8 @@
 //! A text column in dictionary encoding: the distinct texts, and for each row the number of its text. Reading
 //! the numbers directly saves a text lookup for each row.
 
+mod plain;
+
 use polars::prelude::StringChunked;
 use polars_error::{PolarsResult, polars_err};
 use polars_parquet::parquet::encoding::hybrid_rle::{HybridRleChunk, HybridRleDecoder};
@@ -9,6 +11,7 @@ use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata};
 use polars_parquet::write::Encoding;
 
 use super::levels::bits;
+use plain::PlainTexts;
 
 /// The texts of a column (or of a field of it), with a number for each row.
 pub struct Codes {
@@ -92,7 +95,7 @@ impl Texts {
         Self::Distinct { all, ends }
     }
 
-    /// Reads a dictionary page, in which each text is preceded by its length.
+    /// Reads a dictionary page.
     fn of_page(mut page: &[u8], count: usize) -> PolarsResult<Self> {
         let damaged = || polars_err!(ComputeError: "a dictionary is damaged");
         // The count stated by a damaged page cannot be trusted.
@@ -101,24 +104,12 @@ impl Texts {
         }
         let (mut all, mut ends) = (Vec::with_capacity(page.len() - 4 * count), Vec::with_capacity(count));
         for _ in 0..count {
-            let (length, rest) = page.split_first_chunk::<4>().ok_or_else(damaged)?;
-            let (text, rest) =
-                rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-            all.extend_from_slice(text);
+            all.extend_from_slice(next_text(&mut page).ok_or_else(damaged)?);
             ends.push(u32::try_from(all.len()).map_err(|_| damaged())?);
-            page = rest;
         }
         let (all, ends) = whole(all, ends)?;
         Ok(Self::Distinct { all, ends })
     }
-}
-
-/// What a column was read as.
-pub(in crate::lake) enum Read {
-    /// These rows.
-    Codes(Codes),
-    /// Nothing: it is to be read as a column.
-    AsColumn,
 }
 
 /// Whether a column has no dictionary.
@@ -126,18 +117,19 @@ pub(in crate::lake) fn is_plain(chunk: &ColumnChunkMetadata) -> bool {
     chunk.dictionary_page_offset().is_none()
 }
 
-/// Reads these `rows` (`None`: all) of the column in `pages`, whose metadata is `chunk`. If its texts are in
-/// no dictionary and are needed `as_column`, or some are in one and others are not, it is not read.
+/// Reads these `rows` (`None`: all) of the column in `pages`, whose metadata is `chunk`. `None`: it is to be read
+/// as a column, because its texts are in no dictionary and are needed `as_column`, or some are in one and others
+/// are not.
 pub(in crate::lake) fn codes(
     mut pages: BasicDecompressor,
     chunk: &ColumnChunkMetadata,
     height: usize,
     rows: Option<&[u32]>,
     as_column: bool,
-) -> PolarsResult<Read> {
+) -> PolarsResult<Option<Codes>> {
     let descriptor = &chunk.descriptor().descriptor;
     if descriptor.max_rep_level > 0 {
-        return Ok(Read::AsColumn);
+        return Ok(None);
     }
     let level_max = u32::try_from(descriptor.max_def_level).unwrap_or(0);
     let texts = match pages.read_dict_page()? {
@@ -160,108 +152,26 @@ pub(in crate::lake) fn codes(
             None => add_page(&page, level_max, null, &mut of_row)?,
         };
         if !done {
-            return Ok(Read::AsColumn);
+            return Ok(None);
         }
         pages.reuse_page_buffer(page);
     }
     if read != height {
         return Err(polars_err!(ComputeError: "a column is damaged"));
     }
-    Ok(Read::Codes(match plain {
+    Ok(Some(match plain {
         Some(plain) => plain.codes()?,
         None => Codes { of_row, texts }.chosen(rows),
     }))
 }
 
-/// Texts that are in no dictionary, while their pages are read.
-struct PlainTexts<'r> {
-    /// The rows that are still to be read; `None`: all.
-    rows: Option<&'r [u32]>,
-    /// Number of rows before the page.
-    before: usize,
-    all: Vec<u8>,
-    ends: Vec<u32>,
-    /// [`PlainTexts::NULL`] stands for NULL.
-    of_row: Vec<u32>,
-}
-
-impl<'r> PlainTexts<'r> {
-    const NULL: u32 = u32::MAX;
-
-    fn new(rows: Option<&'r [u32]>) -> Self {
-        Self { rows, before: 0, all: Vec::new(), ends: Vec::new(), of_row: Vec::new() }
-    }
-
-    /// Whether a row is to be read; rows are asked for in their order.
-    #[inline]
-    fn takes(&mut self, row: usize) -> bool {
-        let Some(rows) = self.rows else { return true };
-        match rows.split_first() {
-            Some((first, rest)) if *first as usize == row => {
-                self.rows = Some(rest);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// False if the page has numbers of a dictionary.
-    fn add_page(&mut self, page: &DataPage, level_max: u32) -> PolarsResult<bool> {
-        let damaged = || polars_err!(ComputeError: "a page is damaged");
-        let (parts, count) = (split_buffer(page)?, page.num_values());
-        let levels = if level_max == 0 {
-            None
-        } else {
-            let levels = HybridRleDecoder::new(parts.def, bits(level_max), count);
-            match levels.clone().next_chunk()? {
-                Some(HybridRleChunk::Rle(level, run)) if run == count && level == level_max => None,
-                _ => Some(levels.collect()?),
-            }
-        };
-        if levels.as_ref().is_some_and(|levels| levels.len() != count) {
-            return Err(damaged());
-        }
-        let has_texts = levels.as_ref().is_none_or(|levels| levels.contains(&level_max));
-        if has_texts && page.encoding() != Encoding::Plain {
-            return Ok(false);
-        }
-        let mut values = parts.values;
-        if self.rows.is_none() {
-            self.all.reserve(values.len().saturating_sub(4 * count));
-            self.ends.reserve(count);
-            self.of_row.reserve(count);
-        }
-        for at in 0..count {
-            let takes = self.takes(self.before + at);
-            if levels.as_ref().is_some_and(|levels| levels.get(at) != Some(&level_max)) {
-                if takes {
-                    self.of_row.push(Self::NULL);
-                }
-                continue;
-            }
-            let (length, rest) = values.split_first_chunk::<4>().ok_or_else(damaged)?;
-            let (text, rest) =
-                rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-            values = rest;
-            if takes {
-                self.of_row.push(u32::try_from(self.ends.len()).map_err(|_| damaged())?);
-                self.all.extend_from_slice(text);
-                self.ends.push(u32::try_from(self.all.len()).map_err(|_| damaged())?);
-            }
-        }
-        self.before += count;
-        Ok(true)
-    }
-
-    fn codes(self) -> PolarsResult<Codes> {
-        let Self { all, ends, mut of_row, .. } = self;
-        let null = u32::try_from(ends.len()).unwrap_or(u32::MAX);
-        if ends.len() < of_row.len() {
-            of_row.iter_mut().filter(|code| **code == Self::NULL).for_each(|code| *code = null);
-        }
-        let (all, ends) = whole(all, ends)?;
-        Ok(Codes { of_row, texts: Texts::OfRows { all, ends } })
-    }
+/// Takes the first text off a page, in which each is preceded by its length.
+#[inline]
+fn next_text<'p>(page: &mut &'p [u8]) -> Option<&'p [u8]> {
+    let (length, rest) = page.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *page = rest;
+    Some(text)
 }
 
 /// Checks that each text is one.

@@ -15,7 +15,7 @@ use polars_parquet::read::{
     column_iter_to_arrays, infer_schema, read_metadata,
 };
 
-use super::codes::{self, Codes, Read, Texts};
+use super::codes::{self, Codes, Texts};
 use super::filters;
 use crate::lake::LakeError;
 use crate::lake::checksum::Sum;
@@ -306,7 +306,7 @@ impl Reader {
             }
             let height = self.height(group);
             if !(as_column && codes::is_plain(chunk) && self.has_texts(chunk))
-                && let Read::Codes(codes) = codes::codes(self.pages(chunk)?, chunk, height, rows, as_column)?
+                && let Some(codes) = codes::codes(self.pages(chunk)?, chunk, height, rows, as_column)?
             {
                 return Ok(Some(codes));
             }

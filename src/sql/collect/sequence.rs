@@ -3,7 +3,7 @@
 use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::memory::{held_bytes, too_much};
+use crate::sql::memory::{Limits, held_bytes, too_much};
 use crate::sql::panics::caught;
 use crate::sql::run::window::carried::SoFar;
 use crate::sql::stream::flow::sequence::Sequence;
@@ -52,9 +52,7 @@ impl Gathering<'_> {
                     ahead.push(rows)?;
                 }
                 if let Some(end) = ahead.end(is_end)? {
-                    let rows =
-                        ahead.take(end, |rows, own, adjust| sequence.shown(rows, own, limits, adjust))?;
-                    worker.add_share(vec![rows], limits)?;
+                    worker.add_share(vec![ahead.take(end, limits)?], limits)?;
                 }
                 if is_end {
                     return Ok(());
@@ -132,15 +130,7 @@ impl<'s> Ahead<'s> {
     }
 
     /// Takes the rows up to there; what is shown of them.
-    fn take(
-        &mut self,
-        end: usize,
-        shown: impl FnOnce(
-            &Relation,
-            &[Option<u32>],
-            &mut dyn FnMut(usize, Values) -> Result<Values>,
-        ) -> Result<Relation>,
-    ) -> Result<Relation> {
+    fn take(&mut self, end: usize, limits: &Limits) -> Result<Relation> {
         let Some((mut rows, keys)) = self.rows.take() else { return Ok(Relation::default()) };
         rows.columns.iter_mut().for_each(|column| *column = column.rechunk());
         let (reach, behind) = self.sequence.reach();
@@ -159,16 +149,14 @@ impl<'s> Ahead<'s> {
             count_end: ends_at(0, partition(0)),
             value_end: ends_at(self.known, self.partition.as_deref()),
         };
-        let last = self.last.clone();
+        let last = std::mem::take(&mut self.last);
         let mut next = last.clone();
-        let made = shown(&seen, &own, &mut |at, values| {
+        let made = self.sequence.shown(&seen, &own, limits, |at, values| {
             let carry = self.sequence.calls().get(at).map(|(_, carry)| *carry);
             let carry = carry.ok_or_else(|| SqlError::new("a window function is missing"))?;
             let values = carry.adjusted(values, &so_far, last.get(at).and_then(Option::as_ref))?;
             if let (Some(slot), true) = (next.get_mut(at), carry.is_value()) {
-                let row = u32::try_from(end - 1).ok();
-                let value = values.take(&[row])?;
-                *slot = Some(value);
+                *slot = Some(values.take(&[u32::try_from(end - 1).ok()])?);
             }
             Ok(values)
         })?;

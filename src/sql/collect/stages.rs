@@ -35,10 +35,7 @@ impl Gathering<'_> {
             }
             None => Flowed::Rows(caught(|| stages.outer_rows(&tables, limits))?),
         };
-        match flowed {
-            Flowed::Ordered(_) => self.flowed_as(flowed),
-            flowed => Ok(Gathered::Flowed(Worked(flowed))),
-        }
+        self.flowed_as(flowed)
     }
 
     /// Evaluates the query around another one in pieces of its rows.

@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor};
+use sqlparser::ast::{Ident, ObjectName, Query, SetExpr, TableAlias, TableFactor};
 
 use crate::sql::scope::Ctes;
 use crate::sql::syntax::dialect;
@@ -90,11 +90,17 @@ fn each_table(query: &mut Query, found: &mut dyn FnMut(&mut Query) -> Option<()>
 /// `SELECT * FROM` the rows of an inner query.
 fn all_rows(query: &Query) -> Option<Query> {
     top(query)?;
+    all_of(NAME)
+}
+
+/// `SELECT * FROM` a table.
+pub(in crate::sql) fn all_of(table_name: &str) -> Option<Query> {
     let mut all = dialect::parse("SELECT * FROM events").ok()?;
     let SetExpr::Select(select) = &mut *all.body else { return None };
     let [table] = select.from.as_mut_slice() else { return None };
     let TableFactor::Table { name, alias, .. } = &mut table.relation else { return None };
-    *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(NAME))]);
-    *alias = Some(TableAlias { explicit: false, name: Ident::new(NAME), columns: Vec::new(), at: None });
+    *name = ObjectName::from(Ident::new(table_name));
+    *alias =
+        Some(TableAlias { explicit: false, name: Ident::new(table_name), columns: Vec::new(), at: None });
     Some(all)
 }

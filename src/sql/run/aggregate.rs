@@ -18,8 +18,8 @@ use crate::sql::types::relation::Groups;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 use input::{Input, input};
-pub(in crate::sql) use merged::{Merge, all_list, distinct_list, lengths, merged};
-use merged::{elements_in, elements_of};
+pub(in crate::sql) use merged::{Merge, lengths, list, merged};
+use merged::{elements_of, of_all_rows};
 use numbers::{total, variance};
 
 /// The value of an aggregate for each group. `scope` is the scope before grouping.
@@ -36,7 +36,7 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
     if name == "reduce_agg" {
         return folded::reduce(scope, function, groups);
     }
-    of_input(&input(scope, function, name, groups)?, name)
+    of_input(input(scope, function, name, groups)?, name)
 }
 
 /// An aggregate of the values in lists, a list for each group. `more` are its other arguments.
@@ -45,10 +45,10 @@ pub(in crate::sql) fn of_lists(lists: &Values, name: &str, more: &[Values], heig
     let groups = Groups { first: alone.iter().copied().map(Some).collect(), of_row: alone };
     let (elements, groups) = elements_of(&Values::new(lists.kind.clone(), lists.spread(height)), &groups)?;
     let args = std::iter::once(elements).chain(more.iter().cloned()).collect();
-    of_input(&elements_in(&groups, args), name)
+    of_input(of_all_rows(&groups, args), name)
 }
 
-fn of_input(input: &Input<'_>, name: &str) -> Result<Values> {
+fn of_input(input: Input<'_>, name: &str) -> Result<Values> {
     match (name, input.args.len()) {
         ("count", _) => input.count(),
         ("count_if", 1) => input.count_if(),
@@ -69,10 +69,8 @@ fn of_input(input: &Input<'_>, name: &str) -> Result<Values> {
         ("last", 1) => input.one(true),
         ("array_agg", 1) => input.list(|_, _| true),
         ("collect_list", 1) => input.list(|values, row| !values.is_null(row)),
-        ("set_agg" | "collect_set", 1) => input.clone().distinct()?.list(|values, row| !values.is_null(row)),
-        ("approx_distinct" | "approx_count_distinct", 1 | 2) => {
-            input.clone().first_only().distinct()?.count()
-        }
+        ("set_agg" | "collect_set", 1) => input.distinct()?.list(|values, row| !values.is_null(row)),
+        ("approx_distinct" | "approx_count_distinct", 1 | 2) => input.first_only().distinct()?.count(),
         ("approx_percentile", 2) => input.percentile(),
         ("bool_and" | "every", 1) => input.truth(true),
         ("bool_or", 1) => input.truth(false),

@@ -354,23 +354,26 @@ impl Flow {
         let (Some(events_tables), Some(filters)) = (&self.events_tables, &self.filters) else {
             return Ok(events);
         };
+        // What was read for a single one is what it needs.
+        if events_tables.len() < 2 {
+            return Ok(events);
+        }
         let is_once = |alias: &str| {
             events_tables.iter().filter(|table| table.alias == alias).count() == 1
                 && filters.iter().filter(|(of, _)| of == alias).count() == 1
         };
         let catalog = Catalog::default();
         let (session, ctes) = (engine::session(&catalog, self.now.millis()), Ctes::default());
-        for (table, rows) in events_tables.iter().zip(&mut events) {
-            let Some((alias, conditions)) =
-                filters.iter().find(|(alias, _)| events_tables.len() > 1 && *alias == table.alias)
-            else {
+        for (table, rows) in events_tables.iter().zip(&mut events).filter(|(table, _)| is_once(&table.alias))
+        {
+            let Some((alias, conditions)) = filters.iter().find(|(alias, _)| *alias == table.alias) else {
                 continue;
             };
             let mut keep = vec![false; rows.height];
             let named = rows.clone().renamed(alias, &[]);
             // What is wrong with a value is said by the evaluation of the whole.
             let is_marked = Scope::new(&session, &ctes, &named).mark(conditions, &mut keep).is_ok();
-            if is_marked && is_once(alias) && keep.contains(&false) {
+            if is_marked && keep.contains(&false) {
                 *rows = rows.filter(&mask(&keep))?;
             }
         }

@@ -20,6 +20,7 @@
 mod aside;
 mod cell;
 mod groups;
+mod held;
 mod merge;
 mod over;
 mod parts;
@@ -93,25 +94,28 @@ impl<'q> PreAggregation<'q> {
 
     /// Puts groups aside where all workers hold too much.
     fn make_room(&mut self) -> Result<(), Stop> {
-        let bytes = |groups: &Groups| groups.bytes().0 as u64 + groups.bytes().1 as u64;
-        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
-        if !self.room.exchange(before, self.bytes) {
+        if !self.is_too_much() {
             return Ok(());
         }
         // Groups that are there several times, until they are put together.
         self.groups.settle(self.plan, true, |_, _| {});
         self.groups.settle_values(true);
-        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
-        if !self.room.exchange(before, self.bytes) {
+        if !self.is_too_much() {
             return Ok(());
         }
         if !self.room.aside.is_possible() {
             return Err(Stop::GivenUp);
         }
         self.room.aside.put_all(&mut self.groups, self.plan)?;
-        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
         // The groups themselves stay where they have distinct values.
-        if self.room.exchange(before, self.bytes) { Err(Stop::GivenUp) } else { Ok(()) }
+        if self.is_too_much() { Err(Stop::GivenUp) } else { Ok(()) }
+    }
+
+    /// Records what the groups take now; returns whether all workers hold too much.
+    fn is_too_much(&mut self) -> bool {
+        let (groups, values) = self.groups.bytes();
+        let before = std::mem::replace(&mut self.bytes, (groups + values) as u64);
+        self.room.exchange(before, self.bytes)
     }
 
     /// The groups of all workers, in the order of their first events. Where they are many, they are given to

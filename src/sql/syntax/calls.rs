@@ -1,6 +1,8 @@
 //! Calls of functions: which names are aggregates and window functions, and what the arguments are.
 
-use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+};
 
 use super::names;
 use crate::sql::error::{Result, SqlError};
@@ -65,6 +67,11 @@ pub(in crate::sql) fn as_call(expr: &Expr) -> Result<&Function> {
         Expr::Function(function) => Ok(function),
         other => Err(SqlError::new("a function call is needed here").at(other)),
     }
+}
+
+/// The same call of another function.
+pub(in crate::sql) fn renamed(function: &Function, name: &str) -> Function {
+    Function { name: Ident::new(name).into(), ..function.clone() }
 }
 
 /// The arguments of a call, which must be expressions or lambdas.

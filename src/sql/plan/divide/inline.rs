@@ -121,7 +121,7 @@ impl VisitorMut for Namer {
         }
         self.is_plain &= sample.is_none() && version.is_none() && args.is_none() && alias.columns.is_empty();
         let own = format!("{NAME}{}", self.events_tables.len());
-        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&own))]);
+        *name = ObjectName::from(Ident::new(&own));
         self.events_tables.push(EventsTable {
             name: own,
             alias: alias.name.value.clone(),

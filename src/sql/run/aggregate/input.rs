@@ -16,7 +16,6 @@ use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
 
 /// A prepared aggregate call: its rows in order, and the values of its arguments.
-#[derive(Clone)]
 pub(super) struct Input<'a> {
     pub groups: &'a Groups,
     /// The rows that are aggregated.

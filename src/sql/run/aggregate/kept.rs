@@ -42,16 +42,10 @@ pub(in crate::sql) fn rows(
 ) -> Result<Values> {
     let mut input = input(scope, function, &names::of_function(function), groups)?;
     // Of equal rows the first one counts, and the rows of a piece need not be in order.
-    if let (Some(object), Some(record)) = (scope.relation.named(OBJECT)?, scope.relation.named(RECORD)?)
-        && let Some(order) = place::order(&object, &record, scope.height())?
-    {
-        let mut ranks = vec![0_u32; scope.height()];
-        for (rank, row) in (0..).zip(order.into_iter().flatten()) {
-            if let Some(slot) = ranks.get_mut(row as usize) {
-                *slot = rank;
-            }
-        }
-        input.rows.sort_by_key(|row| ranks.get(*row as usize).copied());
+    if let (Some(object), Some(record)) = (scope.relation.named(OBJECT)?, scope.relation.named(RECORD)?) {
+        let places = place::places(&object, &record, scope.height())?;
+        let places: Vec<Option<i64>> = places.i64()?.iter().collect();
+        input.rows.sort_by_key(|row| places.get(*row as usize).copied());
     }
     let rows = match wanted {
         Some(wanted) => input.extreme_rows(1, wanted)?,

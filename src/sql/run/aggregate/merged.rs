@@ -33,22 +33,19 @@ pub(in crate::sql) enum Merge {
 
 /// For each group, the combination of the partial values of its rows.
 pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> Result<Values> {
-    let all = || (0..u32::try_from(groups.of_row.len()).unwrap_or(u32::MAX)).collect();
-    let input = Input { groups, rows: all(), args: vec![values.clone()] };
+    let input = of_all_rows(groups, vec![values.clone()]);
     match merge {
         // A sum of sums has the same type.
         Merge::Count | Merge::Sum => Ok(Values { kind: values.kind.clone(), ..input.sum()? }),
-        Merge::Least => input.extreme(0, 0, std::cmp::Ordering::Less),
-        Merge::Greatest => input.extreme(0, 0, std::cmp::Ordering::Greater),
+        Merge::Least => input.extreme(0, 0, Ordering::Less),
+        Merge::Greatest => input.extreme(0, 0, Ordering::Greater),
         Merge::Every => input.truth(true),
         Merge::Any => input.truth(false),
-        Merge::Lists => {
+        Merge::Lists | Merge::All => {
             let (elements, groups) = elements_of(values, groups)?;
-            elements_in(&groups, vec![elements]).distinct()?.list(|_, _| true)
-        }
-        Merge::All => {
-            let (elements, groups) = elements_of(values, groups)?;
-            elements_in(&groups, vec![elements]).list(|_, _| true)
+            let input = of_all_rows(&groups, vec![elements]);
+            let input = if merge == Merge::Lists { input.distinct()? } else { input };
+            input.list(|_, _| true)
         }
         Merge::Kept(wanted) => kept::merged(values, wanted, groups),
     }
@@ -62,26 +59,22 @@ pub(super) fn elements_of(values: &Values, groups: &Groups) -> Result<(Values, G
     Ok((elements, Groups { of_row, first: groups.first.clone() }))
 }
 
-pub(super) fn elements_in(groups: &Groups, args: Vec<Values>) -> Input<'_> {
+/// Aggregates these arguments over all rows of the groups.
+pub(super) fn of_all_rows(groups: &Groups, args: Vec<Values>) -> Input<'_> {
     Input { groups, rows: (0..u32::try_from(groups.of_row.len()).unwrap_or(u32::MAX)).collect(), args }
 }
 
-/// The values of a call's first argument in each group, without NULL.
-pub(in crate::sql) fn all_list(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
-    let input = input(scope, function, &names::of_function(function), groups)?.first_only();
-    let nulls = input.nulls(0)?;
-    input.list(|_, row| nulls.get(row) == Some(&false))
-}
-
-/// The distinct values of a call's argument in each group, without NULL.
-pub(in crate::sql) fn distinct_list(
+/// The values of a call's first argument in each group, without NULL: all, or the `distinct` ones.
+pub(in crate::sql) fn list(
     scope: &Scope<'_>,
     function: &Function,
     groups: &Groups,
+    distinct: bool,
 ) -> Result<Values> {
     let input = input(scope, function, &names::of_function(function), groups)?.first_only();
     let nulls = input.nulls(0)?;
-    input.distinct()?.list(|_, row| nulls.get(row) == Some(&false))
+    let input = if distinct { input.distinct()? } else { input };
+    input.list(|_, row| nulls.get(row) == Some(&false))
 }
 
 /// The length of each list; NULL if there is no list.

@@ -163,14 +163,9 @@ impl Flow {
     /// The rows of the answer for a table of groups; `None` if there is no grouping.
     pub(super) fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
         let Reduction::Groups(partial) = &self.reduction else { return Ok(None) };
-        let nothing = self.nothing()?;
-        let table = if table.fields.is_empty() { self.share(nothing.clone(), limits)?.rows } else { table };
+        let table = if table.fields.is_empty() { self.share(self.nothing()?, limits)?.rows } else { table };
         let (places, counted) = (partial.places(&table), partial.finished(table)?);
-        let by = self.tree.order_by.as_ref();
-        self.over(nothing, limits, |like, select| {
-            select::projected_groups(like, select, by, &counted, places)
-        })
-        .map(Some)
+        self.rows_of_groups(&counted, places, limits).map(Some)
     }
 
     /// OFFSET and LIMIT.

@@ -134,7 +134,7 @@ impl Finder<'_> {
         if !divide::is_mention(name) {
             return None;
         }
-        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(NAME))]);
+        *name = ObjectName::from(Ident::new(NAME));
         *own = Some(alias.clone());
         let rows = self.bound.relation(&select.from)?;
         let mut select = (**select).clone();
@@ -191,12 +191,8 @@ impl Means<'_> {
         if is_distinct || kind != Some(Kind::Bigint) || names::of_function(function) != "avg" {
             return None;
         }
-        let named = |name: &str| {
-            let name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
-            Function { name, ..function.clone() }
-        };
         // Where sums can be carried on, these can be; the average over a few rows is one as it stands.
-        if Carry::of(&named("sum"), spec) != Some(Carry::Sum) {
+        if Carry::of(&calls::renamed(function, "sum"), spec) != Some(Carry::Sum) {
             return None;
         }
         let like = dialect::parse("SELECT CAST(a AS double) / CAST(b AS double)").ok()?;
@@ -204,7 +200,7 @@ impl Means<'_> {
         let Expr::BinaryOp { left, right, .. } = &mut mean else { return None };
         for (side, name) in [(left, "sum"), (right, "count")] {
             let Expr::Cast { expr, .. } = &mut **side else { return None };
-            **expr = Expr::Function(named(name));
+            **expr = Expr::Function(calls::renamed(function, name));
         }
         Some(mean)
     }

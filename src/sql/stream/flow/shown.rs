@@ -1,4 +1,4 @@
-//! Makes the rows of the result from finished groups, some groups at a time.
+//! Makes the rows of the result from finished groups: from all of them, or some at a time.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use crate::sql::run::select::Projected;
 use crate::sql::stream::ordered::Ordered;
 use crate::sql::stream::spill::Spill;
 use crate::sql::stream::spill::sorted::Sorting;
+use crate::sql::syntax::names::top;
 use crate::sql::types::place::RECORD;
 use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Values;
@@ -22,6 +23,45 @@ use crate::tables::Kind;
 
 /// The fraction of the memory that rows may take before they are sorted on disk.
 const HELD_PART: u64 = 10;
+
+impl Flow {
+    /// The rows of the answer that groups make, whose first events are at `places`.
+    pub(super) fn rows_of_groups(
+        &self,
+        groups: &Counted,
+        places: Relation,
+        limits: &Limits,
+    ) -> Result<Projected> {
+        let by = self.tree.order_by.as_ref();
+        self.over(self.nothing()?, limits, |like, select| {
+            select::projected_groups(like, select, by, groups, places)
+        })
+    }
+
+    /// The rows that an answer stands for, before OFFSET and LIMIT, where groups have not been made rows of.
+    pub fn shown(&self, flowed: Flowed, limits: &Limits) -> Result<Flowed> {
+        let Flowed::Groups(groups) = flowed else { return Ok(flowed) };
+        let places = Relation { height: groups.count, ..Relation::default() };
+        let Projected { rows, keys, .. } = self.rows_of_groups(&groups, places, limits)?;
+        let part = Part { rows, keys };
+        let is_distinct = top(&self.tree).is_some_and(|select| select.distinct.is_some());
+        let part = if is_distinct { part.distinct()? } else { part };
+        Ok(Flowed::Rows(part.first(self.wanted)?.rows.seen()))
+    }
+
+    /// All rows of the answer.
+    pub fn answer(&self, flowed: Flowed, limits: &Limits) -> Result<Relation> {
+        Ok(match self.shown(flowed, limits)? {
+            Flowed::Ordered(ordered) => ordered.whole(limits)?.into_rows(),
+            Flowed::Rows(rows) => {
+                let (offset, count) = self.cut(limits)?;
+                if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) }
+            }
+            Flowed::Whole(rows) => rows,
+            Flowed::Groups(_) => Relation::default(),
+        })
+    }
+}
 
 /// The rows that all groups have left so far.
 pub(in crate::sql) struct ShownGroups<'f> {
@@ -47,13 +87,10 @@ impl<'f> ShownGroups<'f> {
 
     /// Makes rows from groups; `places` are numbers in the order of the groups' first events.
     pub fn add(&self, groups: &Counted, places: Series) -> Result<()> {
-        let (flow, by) = (self.flow, self.flow.tree.order_by.as_ref());
         let mut placed = Relation { height: groups.count, ..Relation::default() };
         placed.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, places);
-        let Projected { rows, keys, .. } = flow.over(flow.nothing()?, self.limits, |like, select| {
-            select::projected_groups(like, select, by, groups, placed)
-        })?;
-        let part = in_order(Part { rows, keys }, flow.wanted)?;
+        let Projected { rows, keys, .. } = self.flow.rows_of_groups(groups, placed, self.limits)?;
+        let part = in_order(Part { rows, keys }, self.flow.wanted)?;
         if part.rows.height > 0 { self.keep(part) } else { Ok(()) }
     }
 

@@ -6,7 +6,8 @@ use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use super::cell::Cell;
-use super::groups::{Group, Groups, Held, PARTS, Part, no_groups, no_values};
+use super::groups::{Group, Groups, PARTS, no_groups, no_values};
+use super::held::{Held, Part};
 use super::plan::{Plan, What};
 use super::text_set::TextSet;
 use crate::sql::error::{Result, SqlError};
@@ -87,11 +88,9 @@ impl Aside {
         file.put(rows)
     }
 
-    /// Puts all groups of a worker aside; or, where there are distinct values, these, as their groups are
-    /// told by their numbers.
+    /// Puts all groups of a worker aside, which are settled; or, where there are distinct values, these, as their
+    /// groups are told by their numbers.
     pub fn put_all(&self, worker: &mut Groups, plan: &Plan) -> Result<()> {
-        worker.settle(plan, true, |_, _| {});
-        worker.settle_values(true);
         if worker.distinct.iter().all(Option::is_none) {
             let numbers = self.numbers(&worker.objects);
             for (at, part) in std::mem::replace(&mut worker.parts, no_groups(plan)).iter().enumerate() {

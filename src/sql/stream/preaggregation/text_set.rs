@@ -4,6 +4,8 @@
 //! texts then stays in the processor's cache. A text that hardly repeats is copied once, and costs its bytes,
 //! its hash and a cell of the table; nothing is allocated for it alone.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -128,8 +130,7 @@ pub(super) struct TextsOf<'s> {
 impl<'s> TextsOf<'s> {
     #[inline]
     pub fn get(&self, number: usize) -> Option<&'s str> {
-        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.all.get(start..*self.ends.get(number)?)
+        self.all.get(span(self.ends, number)?)
     }
 
     pub fn iter(self) -> impl Iterator<Item = &'s str> {
@@ -144,8 +145,14 @@ fn hash_at(hashes: &[u64], number: u32) -> u64 {
 
 #[inline]
 fn text_at<'t>(all: &'t [u8], ends: &[usize], number: usize) -> Option<&'t [u8]> {
+    all.get(span(ends, number)?)
+}
+
+/// Where a text stands among all.
+#[inline]
+fn span(ends: &[usize], number: usize) -> Option<Range<usize>> {
     let start = number.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-    all.get(start..*ends.get(number)?)
+    Some(start..*ends.get(number)?)
 }
 
 #[cfg(test)]
