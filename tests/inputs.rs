@@ -175,6 +175,18 @@ fn lines(records: &[Value]) -> Vec<u8> {
     records.iter().map(|record| format!("{record}\n")).collect::<String>().into_bytes()
 }
 
+/// `image_tag` for `imageTag`.
+fn snake(name: &str) -> String {
+    name.chars()
+        .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+        .collect()
+}
+
+/// `ImageTag` for `imageTag`.
+fn pascal(name: &str) -> String {
+    name[..1].to_uppercase() + &name[1..]
+}
+
 fn document(records: &[Value]) -> Vec<u8> {
     json!({ "Records": records }).to_string().into_bytes()
 }
@@ -515,15 +527,9 @@ fn dialects() -> Vec<(&'static str, Dialect)> {
     }
     vec![
         ("lower case", |record| each(record, |key, value| (key.to_lowercase(), value))),
-        ("pascal case", |record| each(record, |key, value| (key[..1].to_uppercase() + &key[1..], value))),
+        ("pascal case", |record| each(record, |key, value| (pascal(key), value))),
         ("snake case", |record| {
-            each(record, |key, value| {
-                let key = key.replace("ID", "Id");
-                let snake = key
-                    .chars()
-                    .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] });
-                (snake.collect(), value)
-            });
+            each(record, |key, value| (snake(&key.replace("ID", "Id")), value));
         }),
         ("encoded once", |record| encode(record, 1)),
         ("encoded twice", |record| encode(record, 2)),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Case, incident, lines, ordered};
+use super::{Case, incident, lines, ordered, pascal, snake};
 
 /// The members that hold objects.
 const OBJECTS: [&str; 4] = ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails"];
@@ -232,13 +232,7 @@ fn renamed(value: &Value, name_of: fn(&str) -> String) -> Value {
 /// All names in another case or with underscores, those of payloads, too.
 #[test]
 fn payloads_lose_their_other_case() {
-    let snake = |name: &str| {
-        let name = name.replace("ID", "Id").replace("IPA", "IpA").replace("ARN", "arn");
-        name.chars()
-            .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
-            .collect()
-    };
-    let pascal = |name: &str| name[..1].to_uppercase() + &name[1..];
+    let snake = |name: &str| snake(&name.replace("ID", "Id").replace("IPA", "IpA").replace("ARN", "arn"));
     for name_of in [str::to_lowercase, snake, pascal] {
         let records = changed(|record| *record = renamed(record, name_of));
         for coverage in shows_the_incident(&records) {
@@ -250,12 +244,6 @@ fn payloads_lose_their_other_case() {
 /// Names in another case inside of payloads alone: pushes, pulls and runs were gaps, and the exit code 0.
 #[test]
 fn payloads_alone_lose_their_other_case() {
-    let snake = |name: &str| {
-        name.chars()
-            .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
-            .collect()
-    };
-    let pascal = |name: &str| name[..1].to_uppercase() + &name[1..];
     for name_of in [str::to_lowercase, str::to_uppercase, snake, pascal] {
         for as_text in [false, true] {
             let records = changed(|record| {
