@@ -273,17 +273,32 @@ pub(in crate::sql) fn rows(
     portion: &Portion<'_>,
     admitted: Admitted<'_>,
 ) -> std::result::Result<(u64, Rows), Stop> {
-    let Left { taken, keep, mut rows } = Left::of(flow, portion, admitted, &Frontier::default())?;
-    let mut rest = all_columns(flow);
-    rest.retain(|column| !rows.columns.iter().any(|(known, _)| *known == column.name));
+    let Left { taken, keep, rows } = Left::of(flow, portion, admitted, &Frontier::default())?;
+    let rest = rest(flow, &rows);
+    Ok((taken, completed(portion, rows, &rest, &keep)?))
+}
+
+/// The columns that the query needs beside those that have been read.
+fn rest(flow: &Flow, rows: &Rows) -> Vec<Asked> {
+    let is_there = |name: &str| rows.columns.iter().any(|(known, _)| *known == name);
+    all_columns(flow).into_iter().filter(|column| !is_there(&column.name)).collect()
+}
+
+/// Of the rows of a row group, those to keep, with the `rest` of their columns.
+fn completed(
+    portion: &Portion<'_>,
+    mut rows: Rows,
+    rest: &[Asked],
+    keep: &[bool],
+) -> std::result::Result<Rows, Stop> {
     let is_cut = keep.contains(&false);
     if is_cut {
-        rows.retain(&keep).map_err(SqlError::from)?;
+        rows.retain(keep).map_err(SqlError::from)?;
     }
-    if rows.height > 0 {
-        rows.columns.extend(portion.rows(&rest, is_cut.then_some(keep.as_slice()))?.columns);
+    if rows.height > 0 && !rest.is_empty() {
+        rows.columns.extend(portion.rows(rest, is_cut.then_some(keep))?.columns);
     }
-    Ok((taken, rows))
+    Ok(rows)
 }
 
 /// Calls `give` with the events of a row group that are of `sources`, within the times of `filter`, and may
@@ -303,8 +318,7 @@ pub(super) fn events(
     if kept == 0 {
         return Ok(taken);
     }
-    let is_there = |name: &str| rows.columns.iter().any(|(known, _)| *known == name);
-    let rest: Vec<Asked> = all_columns(flow).into_iter().filter(|column| !is_there(&column.name)).collect();
+    let rest = rest(flow, &rows);
     let bytes = portion.bytes(&rest).saturating_mul(kept as u64) / keep.len().max(1) as u64;
     let slices = usize::try_from(bytes / slice_bytes.max(1)).unwrap_or(SLICES_MAX).clamp(1, SLICES_MAX);
     let mut start = 0;
@@ -313,19 +327,11 @@ pub(super) fn events(
         let end = if slice == slices { keep.len() } else { keep.len() * slice / slices };
         let is_in = |at: usize| at >= start && at < end && keep.get(at) == Some(&true);
         let mask: Vec<bool> = (0..keep.len()).map(is_in).collect();
-        let count = mask.iter().filter(|kept| **kept).count();
         start = end;
-        if count == 0 {
+        if !mask.contains(&true) {
             continue;
         }
-        let is_cut = count < keep.len();
-        let mut some = rows.clone();
-        if is_cut {
-            some.retain(&mask).map_err(SqlError::from)?;
-        }
-        if !rest.is_empty() {
-            some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
-        }
+        let some = completed(portion, rows.clone(), &rest, &mask)?;
         let events = Relation::of_table(&TABLE, &some);
         // Groups are sorted when they are made.
         give(if matches!(flow.reduction, Reduction::Groups(_)) {
