@@ -111,11 +111,9 @@ impl Bound {
 
     /// Says of a query that its columns are those of a known one.
     pub fn has_shape_of(&self, query: &Query, known: &Query) {
-        let mut subqueries = self.binder.subqueries.borrow_mut();
-        let columns_of =
-            |query: &Query| subqueries.iter().find(|(bound, _)| bound == query).map(|(_, rows)| rows.clone());
-        if let (Some(columns), None) = (columns_of(known), columns_of(query)) {
-            subqueries.push((query.clone(), columns));
+        let subqueries = &self.binder.subqueries;
+        if let (Some(columns), None) = (found(subqueries, known), found(subqueries, query)) {
+            subqueries.borrow_mut().push((query.clone(), columns));
         }
     }
 
@@ -158,14 +156,12 @@ impl Bound {
 
     /// The types of a SELECT of the query.
     pub fn selected(&self, select: &Select) -> Option<Selected> {
-        let selects = self.binder.selects.borrow();
-        selects.iter().find(|(known, _)| known == select).map(|(_, selected)| selected.clone())
+        found(&self.binder.selects, select)
     }
 
     /// The columns of a VALUES of the query.
     pub fn values(&self, values: &Values) -> Option<Vec<Field>> {
-        let all = self.binder.values.borrow();
-        all.iter().find(|(known, _)| known == values).map(|(_, columns)| columns.clone())
+        found(&self.binder.values, values)
     }
 
     /// Calls `work` with a scope in which expressions over the empty `rows` have their types.
@@ -173,6 +169,12 @@ impl Bound {
         let (session, ctes) = (self.binder.session(), Ctes::default());
         work(&Scope::new(&session, &ctes, rows))
     }
+}
+
+/// What is known of a part of a bound query. Equal parts have equal columns, because every table in them has a
+/// unique name.
+fn found<P: PartialEq, K: Clone>(all: &RefCell<Vec<(P, K)>>, part: &P) -> Option<K> {
+    all.borrow().iter().find(|(known, _)| known == part).map(|(_, known)| known.clone())
 }
 
 /// The name of the first table in a FROM.

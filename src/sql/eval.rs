@@ -7,8 +7,7 @@ use sqlparser::ast::{DataType, Ident};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
-use crate::sql::functions::other_types::{self, Side};
-use crate::sql::functions::{self, choice, lambda, like, partition, predicate};
+use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
 use crate::sql::scope::{Scope, Via};
 use crate::sql::types::values::Values;
 use crate::sql::types::{arithmetic, cast, clock, compare};
@@ -33,8 +32,7 @@ pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Negative(of) => arithmetic::negate(&scope.value(of)?, height, scope.lenient),
         Node::Compare { operator, left, right } => {
             let (first, second) = (scope.value(left)?, scope.value(right)?);
-            let sides = (Side::of(scope, left, &first.kind), Side::of(scope, right, &second.kind));
-            other_types::check(&operator.to_string(), sides.0, sides.1)?;
+            other_types::check_values(scope, &operator.to_string(), (left, &first), (right, &second))?;
             let first = partition::spelt(scope, left, first, &second)?;
             let second = partition::spelt(scope, right, second, &first)?;
             compare::compare(operator, &first, &second, height, scope.lenient)

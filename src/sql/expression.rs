@@ -1,9 +1,9 @@
 //! Expressions whose names have been resolved: columns are found by their indexes.
 //!
-//! An operator resolves its expressions once, against the columns of the rows that it takes (`eval::resolve`);
-//! then they are evaluated for as many batches of such rows as there are. Evaluation sees no names of columns
-//! and tables, and every function, operator and condition of SQL in one form only: `trim(LEADING 'x' FROM y)`
-//! is a call of `ltrim`, `CASE` and `if` are the same choice.
+//! An operator resolves its expressions against the columns of the rows that it takes (`eval::resolve`), once for
+//! all of these: pairs of a join in blocks, halves of the rows for `try`. Evaluation sees no names of columns and
+//! tables, and every function, operator and condition of SQL in one form only: `trim(LEADING 'x' FROM y)` is a
+//! call of `ltrim`, `CASE` and `if` are the same choice.
 
 use std::sync::Arc;
 

@@ -65,7 +65,7 @@ pub(in crate::sql) const SPECIAL: &[&str] = &[
 ];
 
 /// Every name of a scalar function, for suggestions and documentation.
-pub(in crate::sql) fn known_names() -> impl Iterator<Item = &'static str> {
+fn known_names() -> impl Iterator<Item = &'static str> {
     let modules = [
         text::NAMES,
         url::NAMES,

@@ -69,9 +69,7 @@ impl<'a> Scope<'a> {
 
     /// The value for the rows of `among`, and NULL for the others.
     pub fn value_among(&self, expression: &Expression, among: &[bool]) -> Result<Values> {
-        let rows: Vec<Option<u32>> =
-            (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
-        let some = self.narrowed(&rows, |scope| scope.values(expression))?;
+        let some = self.narrowed(&kept(among), |scope| scope.values(expression))?;
         let mut next = 0_u32;
         let back: Vec<Option<u32>> = among
             .iter()
@@ -133,7 +131,10 @@ impl<'a> Scope<'a> {
 
     /// The rows for which `condition` is true.
     pub fn holds(&self, condition: &Expression) -> Result<Vec<bool>> {
-        let values = self.value(condition)?;
+        self.are_true(condition, &self.value(condition)?)
+    }
+
+    fn are_true(&self, condition: &Expression, values: &Values) -> Result<Vec<bool>> {
         let truths = values.truths().map_err(|error| error.at_span(condition.span))?;
         Ok((0..self.height()).map(|row| truths.get(row) == Some(true)).collect())
     }
@@ -156,22 +157,17 @@ impl<'a> Scope<'a> {
 
     /// Like [`holds`](Self::holds), but an invalid value is only an error in the rows of `among`.
     pub fn holds_among(&self, condition: &Expression, among: &[bool]) -> Result<Vec<bool>> {
-        match self.holds(condition) {
-            Err(error) if error.by_value => {
-                let rows: Vec<Option<u32>> =
-                    (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
-                let some = self.narrowed(&rows, |scope| scope.holds(condition))?;
-                let mut all = vec![false; self.height()];
-                for (row, holds) in rows.into_iter().flatten().zip(some) {
-                    if let Some(slot) = all.get_mut(row as usize) {
-                        *slot = holds;
-                    }
-                }
-                Ok(all)
-            }
-            result => result,
-        }
+        let values = match self.value(condition) {
+            Err(error) if error.by_value => self.value_among(condition, among),
+            values => values,
+        }?;
+        self.are_true(condition, &values)
     }
+}
+
+/// The rows that are kept.
+pub(in crate::sql) fn kept(keep: &[bool]) -> Vec<Option<u32>> {
+    (0_u32..).zip(keep).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect()
 }
 
 /// A mask from row flags.

@@ -137,17 +137,17 @@ impl Binder {
             }
             other => return Err(SqlError::new("this is not supported in FROM").at_span(other.span())),
         };
-        if let Some(alias) = names::alias_of(factor) {
-            check_names(alias, &rows)?;
-        }
-        self.know(factor, rows.clone());
+        self.know(factor, rows.clone())?;
         Ok(rows)
     }
 
-    fn know(&self, factor: &TableFactor, rows: Relation) {
+    /// Remembers the columns of a table, which are as many as names are given for them.
+    fn know(&self, factor: &TableFactor, rows: Relation) -> Result<()> {
         if let Some(alias) = names::alias_of(factor) {
+            check_names(alias, &rows)?;
             self.tables.borrow_mut().insert(alias.name.value.clone(), rows);
         }
+        Ok(())
     }
 
     fn unnest(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
@@ -160,11 +160,7 @@ impl Binder {
         let mut right = both.clone();
         right.fields.drain(..left.fields.len());
         right.columns.drain(..left.columns.len());
-        if let Some(alias) = names::alias_of(factor).filter(|alias| alias.columns.len() > right.fields.len())
-        {
-            check_names(alias, &right)?;
-        }
-        self.know(factor, right);
+        self.know(factor, right)?;
         Ok(both)
     }
 
@@ -176,10 +172,7 @@ impl Binder {
         let rows = self.query(like.ctes, Some((&scope, Via::Rows(&[]))), subquery)?.seen();
         self.give_name(alias, &Ident::new(""));
         let right = aliased(rows, alias.as_ref(), None);
-        if let Some(alias) = alias {
-            check_names(alias, &right)?;
-        }
-        self.know(factor, right.clone());
+        self.know(factor, right.clone())?;
         Ok(left.clone().beside(right))
     }
 }

@@ -159,7 +159,7 @@ fn looks_at_rows(function: &Function) -> bool {
 }
 
 fn is_known(name: &str) -> bool {
-    functions::known_names().any(|known| known == name)
+    functions::is_known(name)
         || calls::is_aggregate(name)
         || calls::WINDOW_FUNCTIONS.contains(&name)
         || name == "grouping"

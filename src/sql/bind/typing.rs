@@ -6,7 +6,7 @@
 use polars::prelude::Series;
 use sqlparser::ast::{Expr, Query};
 
-use super::Binder;
+use super::{Binder, found};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::{self, resolve};
 use crate::sql::expression::{Expression, Node};
@@ -55,16 +55,13 @@ impl Evaluator for Binder {
 }
 
 impl Binder {
-    /// The columns of a subquery, which has been bound. Equal bound queries have equal columns, because every
-    /// table in them has a unique name.
+    /// The columns of a subquery, which has been bound.
     fn columns(&self, scope: &Scope<'_>, query: &Query) -> Result<Relation> {
         for parts in names::free(query) {
             // After grouping, not every column can be used.
             scope.resolve(&names::named(parts))?;
         }
-        let all = self.subqueries.borrow();
-        let found = all.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
-        found.ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
+        found(&self.subqueries, query).ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
     }
 }
 

@@ -14,11 +14,10 @@ use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::common;
 use crate::sql::types::ip::Network;
-use crate::sql::types::nested_values::explode;
+use crate::sql::types::nested_values::{explode, map_of};
 use crate::sql::types::values::Values;
 use columns::{Ranges, array_values, halves, row_values};
 use made::{distinct, extreme, flatten, gather, pick, sequence, sets, slice, sort};
-use polars::prelude::{IntoSeries, StructChunked};
 
 use crate::tables::Kind;
 use crate::tables::builder::lists;
@@ -305,12 +304,5 @@ fn map(call: &Call<'_>) -> Result<Values> {
         return Err(SqlError::value("keys and values of a map must be as many"));
     }
     made::check_keys(call, &keys, &lengths)?;
-    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
-    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
-    let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
-    Ok(Values {
-        kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)),
-        data,
-        constant: call.constant(),
-    })
+    Ok(Values { constant: call.constant(), ..map_of(&keys, &values, &lengths)? })
 }

@@ -11,6 +11,7 @@ use crate::sql::scope::Scope;
 use crate::sql::syntax::names;
 use crate::sql::types::compare::common;
 use crate::sql::types::relation::Relation;
+use crate::sql::types::values::Values;
 use crate::tables::{Kind, cloudtrail};
 
 /// Columns, and fields of them, that are digits.
@@ -24,9 +25,9 @@ const BOOLEANS: &[&str] =
 /// One side of a comparison.
 #[derive(Clone, Copy)]
 pub(in crate::sql) struct Side<'s> {
-    pub kind: &'s Kind,
+    kind: &'s Kind,
     /// The name of the column or field that it is.
-    pub name: Option<&'s str>,
+    name: Option<&'s str>,
     /// The elements of a row that is written out.
     elements: &'s [Expression],
     /// Whether it is a member of a JSON column, which may have any type elsewhere.
@@ -46,7 +47,7 @@ impl<'s> Side<'s> {
     }
 
     /// A column of a subquery.
-    pub fn column(name: &'s str, kind: &'s Kind) -> Self {
+    fn column(name: &'s str, kind: &'s Kind) -> Self {
         Self { kind, name: Some(name), elements: &[], is_member: false, scope: None }
     }
 
@@ -77,14 +78,27 @@ fn name<'s>(scope: &'s Scope<'s>, node: &'s Node) -> Option<&'s str> {
         }
         Node::Field(_, field) => Some(&field.value),
         Node::Column { index, .. } => scope.relation.fields.get(*index).map(|field| field.name.as_str()),
-        Node::Computed { index, .. } => scope.known.get(*index).and_then(|(expr, _)| names::last_of(expr)),
+        Node::Computed { index, .. } => scope
+            .known
+            .get(*index)
+            .and_then(|(expr, _)| names::parts_of(expr)?.last())
+            .map(|last| last.value.as_str()),
         Node::Outer(node) => name(scope.outer?.0, node),
         _ => None,
     }
 }
 
-/// Checks that values of both sides may be compared.
-pub(in crate::sql) fn check(operator: &str, left: Side<'_>, right: Side<'_>) -> Result<()> {
+/// Checks that the values of two expressions may be compared.
+pub(in crate::sql) fn check_values(
+    scope: &Scope<'_>,
+    operator: &str,
+    (left, first): (&Expression, &Values),
+    (right, second): (&Expression, &Values),
+) -> Result<()> {
+    check(operator, Side::of(scope, left, &first.kind), Side::of(scope, right, &second.kind))
+}
+
+fn check(operator: &str, left: Side<'_>, right: Side<'_>) -> Result<()> {
     if may_be_compared(left, right) {
         return Ok(());
     }

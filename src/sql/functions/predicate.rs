@@ -2,8 +2,7 @@
 
 use sqlparser::ast::BinaryOperator as Op;
 
-use super::other_types::{self, Side};
-use super::partition;
+use super::{other_types, partition};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::Scope;
@@ -98,11 +97,9 @@ fn is(values: &Values, asked: Option<bool>, wanted: bool) -> Result<Values> {
     })
 }
 
-fn distinct(scope: &Scope<'_>, a: &Expression, b: &Expression, wanted: bool) -> Result<Values> {
-    let (left, right) = (a, b);
-    let (a, b) = (scope.value(a)?, scope.value(b)?);
-    let sides = (Side::of(scope, left, &a.kind), Side::of(scope, right, &b.kind));
-    other_types::check("IS DISTINCT FROM", sides.0, sides.1)?;
+fn distinct(scope: &Scope<'_>, left: &Expression, right: &Expression, wanted: bool) -> Result<Values> {
+    let (a, b) = (scope.value(left)?, scope.value(right)?);
+    other_types::check_values(scope, "IS DISTINCT FROM", (left, &a), (right, &b))?;
     let height = scope.height();
     let equal = compare::same(&a, &b, height, scope.lenient)?;
     let (equal, a_null, b_null) = (equal.truths()?, nulls(&a)?, nulls(&b)?);
@@ -127,9 +124,8 @@ fn between(
 ) -> Result<Values> {
     let (low, high) = (scope.value(from)?, scope.value(to)?);
     let value = partition::spelt(scope, expr, scope.value(expr)?, &low)?;
-    for (bound, values) in [(from, &low), (to, &high)] {
-        let sides = (Side::of(scope, expr, &value.kind), Side::of(scope, bound, &values.kind));
-        other_types::check("BETWEEN", sides.0, sides.1)?;
+    for bound in [(from, &low), (to, &high)] {
+        other_types::check_values(scope, "BETWEEN", (expr, &value), bound)?;
     }
     let above = compare::compare(&Op::GtEq, &value, &low, scope.height(), scope.lenient)?;
     let below = compare::compare(&Op::LtEq, &value, &high, scope.height(), scope.lenient)?;
@@ -141,8 +137,8 @@ fn in_list(scope: &Scope<'_>, expr: &Expression, list: &[Expression], negated: b
     let mut value = scope.value(expr)?;
     let items = list.iter().map(|item| scope.value(item)).collect::<Result<Vec<_>>>()?;
     for (item, values) in list.iter().zip(&items) {
-        let sides = (Side::of(scope, expr, &value.kind), Side::of(scope, item, &values.kind));
-        other_types::check("IN", sides.0, sides.1).map_err(|error| error.at_span(item.span))?;
+        other_types::check_values(scope, "IN", (expr, &value), (item, values))
+            .map_err(|error| error.at_span(item.span))?;
     }
     if let Some(first) = items.first() {
         value = partition::spelt(scope, expr, value, first)?;

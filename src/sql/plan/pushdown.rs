@@ -120,7 +120,8 @@ struct Shown<'p> {
 fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
     let mut found = None;
     let mut is_row = true;
-    for node in plan.chain() {
+    let chain = plan.chain();
+    for node in &chain {
         match (&node.operator, &found) {
             (Operator::Sort { .. } | Operator::Distinct, None) => {}
             (Operator::Project(items), None) => {
@@ -139,7 +140,7 @@ fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
             _ => return None,
         }
     }
-    let from = plan.chain().last().map(|node| node.fields.as_slice()).unwrap_or_default();
+    let from = chain.last().map(|node| node.fields.as_slice()).unwrap_or_default();
     found.map(|items| Shown { items, from, is_row })
 }
 

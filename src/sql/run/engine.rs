@@ -20,10 +20,14 @@ impl Evaluator for Engine {
 
     fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
         match &expression.node {
-            node @ (Node::Exists { .. }
-            | Node::Scalar(_)
-            | Node::InQuery { .. }
-            | Node::Quantified { .. }) => subquery::value(scope, node),
+            Node::Exists { query, is_negated } => subquery::exists(scope, query, *is_negated),
+            Node::Scalar(query) => subquery::scalar(scope, query),
+            Node::InQuery { value, query, is_negated } => {
+                subquery::contains(scope, value, query, *is_negated)
+            }
+            Node::Quantified { value, operator, query, is_any } => {
+                subquery::extremes::quantified(scope, value, operator, query, *is_any)
+            }
             node => eval::value(scope, node),
         }
     }

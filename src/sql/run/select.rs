@@ -9,7 +9,7 @@ use super::sets::{combine, groups_of, value_rows};
 use super::{from, group, order, recursive, window};
 use crate::sql::catalog::Counted;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::scope::{Ctes, Scope, Session, Via, mask};
+use crate::sql::scope::{Ctes, Scope, Session, Via, kept, mask};
 use crate::sql::syntax::grouping::{Grouping, calls, has_ties, order_exprs, refuse_unknown};
 use crate::sql::syntax::walk::{Calls, conjuncts};
 use crate::sql::syntax::{calls, recursion};
@@ -149,10 +149,7 @@ pub(in crate::sql) fn listed_of(
 /// Continues with the groups for which HAVING is true.
 fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
     let Some(having) = &select.having else { return then(after) };
-    let truth = after.truth(having)?;
-    let keep: Vec<Option<u32>> =
-        (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
-    after.narrowed(&keep, then)
+    after.narrowed(&kept(&after.truth(having)?), then)
 }
 
 /// The rows of a `SELECT` over groups that have been computed. `places` are the positions of their first
@@ -219,11 +216,11 @@ fn project(
             window::evaluate(&scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
-    let shown = shown(&Scope { known: &known, ..*scope }, select, orders)?;
+    let (rows, keys) = shown(&Scope { known: &known, ..*scope }, select, orders)?;
+    let computed = known.into_iter().map(|(expr, values)| (expr, values.kind)).collect();
     if !matches!(select.distinct, Some(Distinct::Distinct)) {
-        return Ok(shown);
+        return Ok(Projected { rows, keys, computed });
     }
-    let Projected { rows, keys, computed } = shown;
     let first = groups_of(&rows)?.first;
     let keys = keys
         .iter()
@@ -247,11 +244,15 @@ pub(in crate::sql) fn windowed(
             window::evaluate(scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(*call))?;
         known.push(((*call).clone(), adjust(at, values)?));
     }
-    Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.rows))
+    Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.0))
 }
 
 /// Evaluates the `SELECT` list and the sort keys.
-fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
+fn shown(
+    scope: &Scope<'_>,
+    select: &Select,
+    orders: &[(Expr, OrderByOptions)],
+) -> Result<(Relation, Vec<(Values, OrderByOptions)>)> {
     let mut rows = Relation { height: scope.height(), ..Relation::default() };
     for item in &select.projection {
         list_item(scope, item, &mut rows)?;
@@ -261,8 +262,7 @@ fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) 
     }
     places(scope, &mut rows);
     let keys = order_keys(scope, orders, &rows)?;
-    let computed = scope.known.iter().map(|(expr, values)| (expr.clone(), values.kind.clone())).collect();
-    Ok(Projected { rows, keys, computed })
+    Ok((rows, keys))
 }
 
 /// Evaluates the sort keys for the rows of a SELECT list.

@@ -13,7 +13,7 @@ use sqlparser::ast::Query;
 
 use super::correlated::{alone, each, shape};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::expression::{Expression, Node};
+use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::comparable;
@@ -21,20 +21,8 @@ use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
 
-/// The value of an expression that is a subquery, or compares something with one.
-pub(super) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
-    match node {
-        Node::Exists { query, is_negated } => exists(scope, query, *is_negated),
-        Node::Scalar(query) => scalar(scope, query),
-        Node::InQuery { value, query, is_negated } => contains(scope, value, query, *is_negated),
-        Node::Quantified { value, operator, query, is_any } => {
-            extremes::quantified(scope, value, operator, query, *is_any)
-        }
-        _ => Err(SqlError::new("a subquery is needed here")),
-    }
-}
-
-fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+/// `EXISTS (query)`
+pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
@@ -51,7 +39,8 @@ fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
     })
 }
 
-fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+/// A query used as a value.
+pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
     }
@@ -72,7 +61,13 @@ fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     Ok(Values::new(kind, take(&all.rechunk(), &rows)?))
 }
 
-fn contains(scope: &Scope<'_>, value: &Expression, query: &Query, negated: bool) -> Result<Values> {
+/// `value IN (query)`
+pub(super) fn contains(
+    scope: &Scope<'_>,
+    value: &Expression,
+    query: &Query,
+    negated: bool,
+) -> Result<Values> {
     let value = scope.value(value)?;
     if let Some(rows) = alone(scope, query)? {
         let set = Set::of(&value, &rows)?;

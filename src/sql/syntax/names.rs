@@ -249,11 +249,11 @@ pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The last part of an expression that is a name.
-pub(in crate::sql) fn last_of(expr: &Expr) -> Option<&str> {
+/// The parts of an expression that is a name.
+pub(in crate::sql) fn parts_of(expr: &Expr) -> Option<&[Ident]> {
     match expr {
-        Expr::Identifier(ident) => Some(&ident.value),
-        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
+        Expr::Identifier(ident) => Some(std::slice::from_ref(ident)),
+        Expr::CompoundIdentifier(parts) => Some(parts),
         _ => None,
     }
 }

@@ -1,10 +1,11 @@
 //! The elements of arrays and maps.
 
-use polars::prelude::{DataType as Physical, Series};
+use polars::prelude::{DataType as Physical, IntoSeries, Series, StructChunked};
 
 use super::values::Values;
 use crate::sql::error::{Result, SqlError};
 use crate::tables::Kind;
+use crate::tables::builder::lists;
 use crate::tables::kind::entry;
 
 /// All elements of a column of arrays or maps in one column, and their number for each row; `None` for NULL.
@@ -42,4 +43,12 @@ pub(in crate::sql) fn explode(values: &Values) -> Result<(Values, Vec<Option<usi
         super::values::take(&all, &rows.map(|at| u32::try_from(at).ok()).collect::<Vec<_>>())?
     };
     Ok((Values::new(element, elements.with_name("".into())), lengths))
+}
+
+/// A column of maps, given the keys and values of all of them, and their number for each row; `None` for NULL.
+pub(in crate::sql) fn map_of(keys: &Values, values: &Values, lengths: &[Option<usize>]) -> Result<Values> {
+    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
+    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
+    let data = lists("", &data, &entry(&keys.kind, &values.kind), lengths);
+    Ok(Values::new(Kind::Map(Box::new(keys.kind.clone()), Box::new(values.kind.clone())), data))
 }

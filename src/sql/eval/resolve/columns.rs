@@ -54,11 +54,7 @@ fn key(
     (column, fields): (usize, &[Ident]),
 ) -> Result<Node> {
     for (index, (key, _)) in scope.known.iter().enumerate() {
-        let key_parts = match key {
-            Expr::Identifier(ident) => std::slice::from_ref(ident),
-            Expr::CompoundIdentifier(parts) => parts.as_slice(),
-            _ => continue,
-        };
+        let Some(key_parts) = names::parts_of(key) else { continue };
         if let Some((key_column, key_used)) = find(&before.relation.fields, key_parts)?
             && key_column == column
             && let Some(rest) = fields.strip_prefix(key_parts.get(key_used..).unwrap_or_default())
@@ -74,12 +70,10 @@ fn key(
 
 /// The date of a partition, if an expression is nothing but that column.
 pub(super) fn date(scope: &Scope<'_>, expr: &Expr) -> Option<PartitionDate> {
-    let parts = match expr {
-        Expr::Nested(inner) => return date(scope, inner),
-        Expr::Identifier(ident) => std::slice::from_ref(ident),
-        Expr::CompoundIdentifier(parts) => parts.as_slice(),
-        _ => return None,
-    };
+    if let Expr::Nested(inner) = expr {
+        return date(scope, inner);
+    }
+    let parts = names::parts_of(expr)?;
     let fields = &scope.relation.fields;
     let is_date = |index: &usize| fields.get(*index).is_some_and(|field| field.is_date);
     if scope.ungrouped.is_some() || !fields.iter().any(|field| field.is_date) {

@@ -1,6 +1,6 @@
 //! Functions that make new arrays from elements of existing ones.
 
-use polars::prelude::{IntoSeries, Series, StructChunked};
+use polars::prelude::Series;
 
 use super::columns::{Ranges, array_values};
 use crate::sql::error::{Result, SqlError};
@@ -9,7 +9,7 @@ use crate::sql::functions::predicate;
 use crate::sql::memory::cell_bytes;
 use crate::sql::types::cast;
 use crate::sql::types::compare::{Ordered, common};
-use crate::sql::types::nested_values::explode;
+use crate::sql::types::nested_values::{explode, map_of};
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
@@ -388,12 +388,5 @@ pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
     let (entries, lengths) = explode(call.arg(0)?)?;
     let (keys, values) = super::columns::halves(&entries)?;
     check_keys(call, &keys, &lengths)?;
-    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
-    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
-    let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
-    Ok(Values {
-        kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)),
-        data,
-        constant: call.constant(),
-    })
+    Ok(Values { constant: call.constant(), ..map_of(&keys, &values, &lengths)? })
 }

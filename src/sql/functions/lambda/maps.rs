@@ -4,12 +4,9 @@ use super::body::{Lambda, keep, rows_of};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
-use crate::sql::types::nested_values::explode;
+use crate::sql::types::nested_values::{explode, map_of};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
-use crate::tables::builder::lists;
-use crate::tables::kind::entry;
-use polars::prelude::{IntoSeries, Series, StructChunked};
 
 pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expression, body: &Expression) -> Result<Values> {
     let body = Lambda::of(name, body, 2)?;
@@ -27,15 +24,7 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expression, body: &Expre
             let kept = keep(&entries, &lengths, &results)?;
             Ok(Values { kind: map.kind, ..kept })
         }
-        "transform_keys" => of(&results, &values, &lengths),
-        _ => of(&keys, &results, &lengths),
+        "transform_keys" => map_of(&results, &values, &lengths),
+        _ => map_of(&keys, &results, &lengths),
     }
-}
-
-fn of(keys: &Values, values: &Values, lengths: &[Option<usize>]) -> Result<Values> {
-    let fields: [Series; 2] =
-        [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
-    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
-    let data = lists("", &data, &entry(&keys.kind, &values.kind), lengths);
-    Ok(Values::new(Kind::Map(Box::new(keys.kind.clone()), Box::new(values.kind.clone())), data))
 }

@@ -5,6 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::{Divider, inline, names};
+use crate::sql::syntax::names::parts_of;
 use crate::sql::syntax::walk;
 use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
@@ -255,15 +256,11 @@ impl Divider<'_> {
 
 /// Whether an expression is the date of a partition.
 fn is_date(rows: &Relation, expr: &Expr) -> bool {
-    let parts = match expr {
-        Expr::Nested(inner) => return is_date(rows, inner),
-        Expr::Identifier(ident) => std::slice::from_ref(ident),
-        Expr::CompoundIdentifier(parts) => parts.as_slice(),
-        _ => return false,
-    };
-    columns::find(&rows.fields, parts)
-        .ok()
-        .flatten()
+    if let Expr::Nested(inner) = expr {
+        return is_date(rows, inner);
+    }
+    parts_of(expr)
+        .and_then(|parts| columns::find(&rows.fields, parts).ok().flatten())
         .and_then(|(at, _)| rows.fields.get(at))
         .is_some_and(|field| field.is_date)
 }

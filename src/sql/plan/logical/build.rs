@@ -134,22 +134,22 @@ impl Builder<'_> {
         }
         let (grouping, calls) = grouping::grouping(select, by).unwrap_or_default();
         if let Some(grouping) = grouping {
+            let groups = grouping.keys.iter().chain(&calls.aggregates).chain(&calls.groupings);
+            let fields = made(groups, &computed);
             let operator = Operator::Aggregate {
                 sets: grouping.sets.len(),
                 keys: grouping.keys,
                 calls: calls.aggregates,
                 groupings: calls.groupings,
             };
-            let fields = made(&operator, &computed);
             node = node.over(operator, self.subqueries(&select.group_by, known)).with(fields);
         }
         if let Some(having) = &select.having {
             node = node.over(filter(having), self.subqueries(having, known));
         }
         if !calls.windows.is_empty() {
-            let operator = Operator::Window(calls.windows);
-            let fields = node.fields.iter().cloned().chain(made(&operator, &computed)).collect();
-            node = node.over(operator, Vec::new()).with(fields);
+            let fields = node.fields.iter().cloned().chain(made(&calls.windows, &computed)).collect();
+            node = node.over(Operator::Window(calls.windows), Vec::new()).with(fields);
         }
         let project = Operator::Project(select.projection.clone());
         node = node.over(project, self.subqueries(&select.projection, known)).with(columns);
@@ -268,19 +268,12 @@ fn table(alias: Option<&TableAlias>, place: (u64, u64)) -> Leaf {
 }
 
 /// The columns of groups or window functions, whose types are among `computed`.
-fn made(operator: &Operator, computed: &[(Expr, Kind)]) -> Vec<Field> {
-    let exprs: Vec<&Expr> = match operator {
-        Operator::Aggregate { keys, calls, groupings, .. } => {
-            keys.iter().chain(calls).chain(groupings).collect()
-        }
-        Operator::Window(calls) => calls.iter().collect(),
-        _ => Vec::new(),
-    };
-    let field = |expr: &&Expr| {
-        let (_, kind) = computed.iter().find(|(known, _)| known == *expr)?;
+fn made<'e>(exprs: impl IntoIterator<Item = &'e Expr>, computed: &[(Expr, Kind)]) -> Vec<Field> {
+    let field = |expr: &Expr| {
+        let (_, kind) = computed.iter().find(|(known, _)| known == expr)?;
         Some(Field::new(names::as_written(expr).to_string(), kind.clone()))
     };
-    exprs.iter().filter_map(field).collect()
+    exprs.into_iter().filter_map(field).collect()
 }
 
 fn filter(condition: &Expr) -> Operator {

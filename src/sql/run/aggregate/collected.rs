@@ -1,16 +1,14 @@
 //! Aggregates that collect all values of a group: arrays, maps, texts.
 
-use polars::prelude::{IntoSeries, StructChunked};
-
 use super::input::Input;
 use crate::sql::error::Result;
 use crate::sql::types::cast;
 use crate::sql::types::compare::key_column;
+use crate::sql::types::nested_values::map_of;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
-use crate::tables::kind::entry;
 
 impl Input<'_> {
     pub(super) fn list(&self, keep: impl Fn(&Values, usize) -> bool) -> Result<Values> {
@@ -110,11 +108,4 @@ fn entries(keys: &Values, values: &Values, rows: &[Vec<u32>]) -> Result<Values> 
         rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
     let places: Vec<Option<u32>> = rows.iter().flatten().copied().map(Some).collect();
     map_of(&keys.take(&places)?, &values.take(&places)?, &lengths)
-}
-
-fn map_of(keys: &Values, values: &Values, lengths: &[Option<usize>]) -> Result<Values> {
-    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
-    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
-    let data = lists("", &data, &entry(&keys.kind, &values.kind), lengths);
-    Ok(Values::new(Kind::Map(Box::new(keys.kind.clone()), Box::new(values.kind.clone())), data))
 }

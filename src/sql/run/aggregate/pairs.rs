@@ -1,16 +1,12 @@
 //! Aggregates of pairs of numbers (correlation, regression), bitwise aggregates, unions of maps, and
 //! histograms.
 
-use polars::prelude::{IntoSeries, StructChunked};
-
 use super::input::Input;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::types::nested_values::explode;
+use crate::sql::types::nested_values::{explode, map_of};
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
-use crate::tables::builder::lists;
-use crate::tables::kind::entry;
 
 /// `(y, x)`
 type Pair = (f64, f64);
@@ -142,16 +138,8 @@ impl Input<'_> {
             all.iter().map(|pairs| (!pairs.is_empty()).then_some(pairs.len())).collect();
         let (keys, counts): (Vec<_>, Vec<_>) =
             all.iter().flatten().map(|(mean, weight)| (Some(*mean), Some(*weight))).unzip();
-        let fields =
-            [f64::column(keys).with_name("key".into()), f64::column(counts).with_name("value".into())];
-        let data = StructChunked::from_series(
-            "".into(),
-            fields.first().map_or(0, |keys| keys.len()),
-            fields.iter(),
-        )?
-        .into_series();
-        let data = lists("", &data, &entry(&Kind::Double, &Kind::Double), &lengths);
-        Ok(Values::new(Kind::Map(Box::new(Kind::Double), Box::new(Kind::Double)), data))
+        let doubles = |cells| Values::new(Kind::Double, f64::column(cells));
+        map_of(&doubles(keys), &doubles(counts), &lengths)
     }
 }
 

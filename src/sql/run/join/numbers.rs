@@ -2,12 +2,12 @@
 //! up. So a side with few rows costs little, however many the other has.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use polars::prelude::{DataType, Int64Chunked, Series, StringChunked};
+use polars::prelude::{DataType, Series, StringChunked};
 
 /// Stands for keys that are NULL, or that the smaller side does not have.
 pub(super) const NONE: u32 = u32::MAX;
@@ -30,7 +30,7 @@ impl Numbers {
             let sides = Sides::of(small, large)?;
             numbered = Some(match numbered {
                 None => sides,
-                Some(before) => before.with(&sides),
+                Some(before) => before.with(sides),
             });
         }
         let Sides { small, large, count } = numbered?;
@@ -51,60 +51,48 @@ impl Sides {
             (DataType::String, DataType::String) => {
                 Some(Self::of_texts(small.str().ok()?, large.str().ok()?))
             }
-            (DataType::Int64, DataType::Int64) => Some(Self::of_wholes(small.i64().ok()?, large.i64().ok()?)),
+            (DataType::Int64, DataType::Int64) => {
+                Some(Self::of_values(small.i64().ok()?.iter(), large.i64().ok()?.iter()))
+            }
             _ => None,
         }
     }
 
     fn of_texts(small: &StringChunked, large: &StringChunked) -> Self {
         let mut known = KnownTexts::default();
-        let small = numbered(small.iter(), Same::text, |text| known.number(text));
-        let large = numbered(large.iter(), Same::text, |text| known.get(text));
+        let small = numbered(small.iter(), is_same_text, |text| known.number(text));
+        let large = numbered(large.iter(), is_same_text, |text| known.get(text));
         Self { small, large, count: known.texts.len() }
     }
 
-    fn of_wholes(small: &Int64Chunked, large: &Int64Chunked) -> Self {
-        let mut known: HashMap<i64, u32, RandomState> = HashMap::default();
-        let small = numbered(small.iter(), Same::value, |whole| number(&mut known, whole));
-        let large = numbered(large.iter(), Same::value, |whole| known.get(&whole).copied().unwrap_or(NONE));
+    fn of_values<V: Copy + Eq + Hash>(
+        small: impl Iterator<Item = Option<V>>,
+        large: impl Iterator<Item = Option<V>>,
+    ) -> Self {
+        let mut known: HashMap<V, u32, RandomState> = HashMap::default();
+        let is_same = |one, other| one == other;
+        let small = numbered(small, is_same, |value| {
+            // Rows are counted with 32 bits.
+            let next = u32::try_from(known.len()).unwrap_or(NONE);
+            *known.entry(value).or_insert(next)
+        });
+        let large = numbered(large, is_same, |value| known.get(&value).copied().unwrap_or(NONE));
         Self { small, large, count: known.len() }
     }
 
     /// Numbers for the pairs of both numbers.
-    fn with(self, other: &Self) -> Self {
-        let mut known: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let is_there = |(a, b): (u32, u32)| (a != NONE && b != NONE).then_some((a, b));
-        let pairs = |one: Vec<u32>, other: &[u32]| {
-            one.into_iter().zip(other.to_vec()).map(is_there).collect::<Vec<_>>()
+    fn with(self, other: Self) -> Self {
+        let pairs = |one: Vec<u32>, other: Vec<u32>| {
+            one.into_iter().zip(other).map(|(a, b)| (a != NONE && b != NONE).then_some((a, b)))
         };
-        let small = numbered(pairs(self.small, &other.small).into_iter(), Same::value, |pair| {
-            number(&mut known, pair)
-        });
-        let large = numbered(pairs(self.large, &other.large).into_iter(), Same::value, |pair| {
-            known.get(&pair).copied().unwrap_or(NONE)
-        });
-        Self { small, large, count: known.len() }
+        Self::of_values(pairs(self.small, other.small), pairs(self.large, other.large))
     }
 }
 
-fn number<K: std::hash::Hash + Eq>(known: &mut HashMap<K, u32, RandomState>, key: K) -> u32 {
-    // Rows are counted with 32 bits.
-    let next = u32::try_from(known.len()).unwrap_or(NONE);
-    *known.entry(key).or_insert(next)
-}
-
-/// Whether two values are the same, as far as that can be seen at once.
-struct Same;
-
-impl Same {
-    fn value<V: PartialEq>(one: V, other: V) -> bool {
-        one == other
-    }
-
-    /// Rows that have a text of one dictionary have it at one place.
-    fn text(one: &str, other: &str) -> bool {
-        one.len() == other.len() && std::ptr::eq(one.as_ptr(), other.as_ptr())
-    }
+/// Whether two texts are the same, as far as that can be seen at once: rows that have a text of one dictionary
+/// have it at one place.
+fn is_same_text(one: &str, other: &str) -> bool {
+    one.len() == other.len() && std::ptr::eq(one.as_ptr(), other.as_ptr())
 }
 
 /// The number of each value; a value that is the same as the one before is not looked up again.
@@ -162,9 +150,9 @@ impl<'t> KnownTexts<'t> {
 
 /// Whether the text of a number is this one. Where it is the same piece of memory, nothing is compared.
 fn is_it(texts: &[(u64, &str)], number: u32, hash: u64, text: &str) -> bool {
-    texts
-        .get(number as usize)
-        .is_some_and(|(known_hash, known)| *known_hash == hash && (Same::text(known, text) || *known == text))
+    texts.get(number as usize).is_some_and(|(known_hash, known)| {
+        *known_hash == hash && (is_same_text(known, text) || *known == text)
+    })
 }
 
 #[cfg(test)]
