@@ -3,10 +3,13 @@
 pub(super) mod constants;
 pub(super) mod resolve;
 
+use std::sync::Arc;
+
 use sqlparser::ast::{DataType, Expr, Ident, Query};
 
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::query::{self, Subquery};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
 use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
@@ -28,14 +31,18 @@ impl Evaluator for Alone {
         value(scope, &expression.node)
     }
 
+    fn subquery(&self, _scope: &Scope<'_>, query: &Query) -> Result<Arc<Subquery>> {
+        Err(SqlError::new("a subquery cannot stand here").at(query))
+    }
+
     fn query(
         &self,
         _session: &Session<'_>,
         _ctes: &Ctes,
         _outer: Option<(&Scope<'_>, Via<'_>)>,
-        query: &Query,
+        _query: &query::Query,
     ) -> Result<Relation> {
-        Err(SqlError::new("a subquery cannot stand here").at(query))
+        Err(SqlError::new("a subquery cannot stand here"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Operators over whole tables: FROM, joins, groups, windows, order; and subqueries in expressions.
+//! Runs operators (`expression::query`): tables in FROM, joins, groups, lists, order; and subqueries in expressions.
 
 pub(super) mod correlated;
 pub(super) mod engine;

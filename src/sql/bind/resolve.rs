@@ -41,6 +41,9 @@ impl Binder {
         clause: Clause<'_>,
         part: &mut impl VisitMut,
     ) -> Result<()> {
+        if self.is_named {
+            return Ok(());
+        }
         let mut resolver = Resolver {
             binder: self,
             scope,
@@ -77,7 +80,7 @@ impl VisitorMut for Resolver<'_> {
         if self.depth == 0 {
             let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
             match bound {
-                Ok(columns) => {
+                Ok((_, columns)) => {
                     self.binder.subqueries.borrow_mut().push((query.clone(), columns.seen()));
                 }
                 Err(error) => return self.fail(error),
@@ -104,7 +107,7 @@ impl VisitorMut for Resolver<'_> {
                     self.unknown.push(functions::unknown(&name).at(expr));
                 }
             }
-            Expr::Lambda(lambda) if !self.binder.is_named => {
+            Expr::Lambda(lambda) => {
                 let mut given = Vec::new();
                 let parameters = match &mut lambda.params {
                     OneOrManyWithParens::One(one) => std::slice::from_mut(one),
@@ -134,7 +137,7 @@ impl VisitorMut for Resolver<'_> {
                 }
                 return ControlFlow::Continue(());
             }
-            Expr::Lambda(_) if !self.binder.is_named => {
+            Expr::Lambda(_) => {
                 self.parameters.pop();
                 return ControlFlow::Continue(());
             }
@@ -176,9 +179,6 @@ impl Resolver<'_> {
         let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else {
             return Ok(None);
         };
-        if self.binder.is_named {
-            return Ok(None);
-        }
         if let Some(own) = self.parameter(&first.value) {
             let first = Ident { value: own.to_owned(), ..first.clone() };
             return Ok(Some(named(std::iter::once(first).chain(rest.iter().cloned()).collect())));

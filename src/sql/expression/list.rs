@@ -2,14 +2,15 @@
 
 use super::Expression;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::types::relation::Field;
+use crate::sql::types::place::is_place;
+use crate::sql::types::relation::{Field, Relation};
 use crate::tables::Kind;
 
 /// What a SELECT shows of its rows.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct List {
     pub items: Vec<Item>,
-    /// Columns of the rows that are kept without being shown: other names of those under `*`, and positions.
+    /// Other names of the columns under `*`, which are kept without being shown.
     pub hidden: Vec<Shown>,
 }
 
@@ -46,8 +47,8 @@ pub(in crate::sql) fn fields_of<'k>(kind: &'k Kind, row: &Expression) -> Result<
 }
 
 impl List {
-    /// Its columns, given the types of expressions.
-    pub fn fields(&self, kind: impl Fn(&Expression) -> Result<Kind>) -> Result<Vec<Field>> {
+    /// Its columns, given the types of expressions. The hidden columns of `rows` with positions come last.
+    pub fn fields(&self, rows: &Relation, kind: impl Fn(&Expression) -> Result<Kind>) -> Result<Vec<Field>> {
         let mut fields: Vec<Field> = Vec::new();
         for item in &self.items {
             match item {
@@ -62,7 +63,15 @@ impl List {
                 }
             }
         }
-        fields.extend(self.hidden.iter().map(|shown| shown.field.clone()));
+        fields.extend(self.hidden.iter().chain(&places(rows)).map(|shown| shown.field.clone()));
         Ok(fields)
     }
+}
+
+/// The hidden columns with positions, which a list passes on.
+pub(in crate::sql) fn places(rows: &Relation) -> Vec<Shown> {
+    let places = rows.fields.iter().enumerate().filter(|(_, field)| is_place(field));
+    let place =
+        |(index, field): (usize, &Field)| Shown { index, field: Field { qualifier: None, ..field.clone() } };
+    places.map(place).collect()
 }

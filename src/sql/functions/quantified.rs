@@ -31,7 +31,7 @@ pub(in crate::sql) fn compared(
 ) -> Result<Values> {
     let (value, height) = (scope.values(left)?, scope.height());
     for rows in results.iter().filter(|rows| rows.fields.len() == 1) {
-        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), rows)?;
+        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), &rows.fields)?;
     }
     let with = Extremes::of(&value, groups, results)?;
     let test = |op: &Op, with: &Values| -> Result<Vec<Option<bool>>> {

@@ -8,11 +8,12 @@ mod apart;
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{BinaryOperator, Query};
+use sqlparser::ast::BinaryOperator;
 
-use super::correlated::{alone, each, shape};
+use super::correlated::{alone, each};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::expression::query::Subquery;
 use crate::sql::functions::quantified::compared;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
@@ -23,7 +24,7 @@ use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
 
 /// `EXISTS (query)`
-pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+pub(super) fn exists(scope: &Scope<'_>, query: &Subquery, negated: bool) -> Result<Values> {
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
@@ -41,7 +42,7 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<
 }
 
 /// A query used as a value.
-pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+pub(super) fn scalar(scope: &Scope<'_>, query: &Subquery) -> Result<Values> {
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
     }
@@ -52,7 +53,7 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     let singles = results.iter().map(single).collect::<Result<Vec<_>>>()?;
     let kind = match singles.first() {
         Some(first) => first.kind.clone(),
-        None => kinds(scope, query)?.into_iter().next().unwrap_or(Kind::Unknown),
+        None => query.fields.first().map_or(Kind::Unknown, |field| field.kind.clone()),
     };
     let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
     for single in singles {
@@ -66,7 +67,7 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
 pub(super) fn contains(
     scope: &Scope<'_>,
     value: &Expression,
-    query: &Query,
+    query: &Subquery,
     negated: bool,
 ) -> Result<Values> {
     let value = scope.value(value)?;
@@ -99,7 +100,7 @@ pub(super) fn quantified(
     scope: &Scope<'_>,
     left: &Expression,
     op: &BinaryOperator,
-    query: &Query,
+    query: &Subquery,
     is_any: bool,
 ) -> Result<Values> {
     let (groups, results) = match alone(scope, query)? {
@@ -170,11 +171,6 @@ fn single(rows: &Relation) -> Result<Values> {
         1 => Ok(Values { constant: true, ..rows.values(0)? }),
         count => Err(SqlError::value(format!("a subquery used as a value gave {count} rows"))),
     }
-}
-
-/// The types of a correlated subquery's columns.
-fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
-    Ok(shape(scope, query)?.fields.into_iter().map(|field| field.kind).collect())
 }
 
 fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {

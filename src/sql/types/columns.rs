@@ -45,14 +45,6 @@ pub(in crate::sql) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
     free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
 }
 
-pub(in crate::sql) fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
-    match (alias, table) {
-        (Some(alias), _) => rows.renamed(&alias.name.value.to_lowercase(), &column_names(alias)),
-        (None, Some(table)) => rows.renamed(table, &[]),
-        (None, None) => rows,
-    }
-}
-
 pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
 }

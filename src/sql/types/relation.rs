@@ -141,12 +141,11 @@ impl Relation {
         Self { fields: self.fields.clone(), columns, height }
     }
 
-    /// Only the columns for which `is_kept` is true, and all dates of partitions: their notations depend on
-    /// each other.
-    pub fn only(&self, is_kept: impl Fn(&Field) -> bool) -> Self {
+    /// Only the columns with these indexes.
+    pub fn with_columns(&self, indexes: &[usize]) -> Self {
         let mut kept = Self { height: self.height, ..Self::default() };
-        for (field, column) in self.fields.iter().zip(&self.columns) {
-            if field.is_date || is_kept(field) {
+        for index in indexes {
+            if let (Some(field), Some(column)) = (self.fields.get(*index), self.columns.get(*index)) {
                 kept.push(field.clone(), column.clone());
             }
         }

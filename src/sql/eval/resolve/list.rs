@@ -20,8 +20,7 @@ use crate::sql::types::values::Values;
 pub(in crate::sql) fn list(scope: &Scope<'_>, select: &Select) -> Result<List> {
     let items = select.projection.iter().map(|item| self::item(scope, item)).collect::<Result<_>>()?;
     let others = select.projection.iter().flat_map(|item| other_names(scope, item));
-    let places = columns(scope, is_place, |field| Field { qualifier: None, ..field.clone() });
-    Ok(List { items, hidden: others.chain(places).collect() })
+    Ok(List { items, hidden: others.collect() })
 }
 
 fn item(scope: &Scope<'_>, item: &SelectItem) -> Result<Item> {
@@ -86,10 +85,13 @@ pub(in crate::sql) fn sort_keys(
     if orders.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = fields.iter().map(|field| (called(field), Values::null(field.kind.clone())));
-    let known: Vec<(Expr, Values)> = columns.chain(scope.known.iter().cloned()).collect();
+    let columns = fields.iter().filter(|field| !is_place(field));
+    let columns = columns.map(|field| (called(field), Values::null(field.kind.clone())));
+    let mut known: Vec<(Expr, Values)> = columns.collect();
+    let count = known.len();
+    known.extend(scope.known.iter().cloned());
     let over = Scope { known: &known, ..*scope };
-    orders.iter().map(|(expr, options)| Ok((sort_key(&over, expr, fields.len())?, *options))).collect()
+    orders.iter().map(|(expr, options)| Ok((sort_key(&over, expr, count)?, *options))).collect()
 }
 
 /// The name under which ORDER BY finds a column of the list.

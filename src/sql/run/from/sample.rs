@@ -3,20 +3,17 @@
 //! Trino selects different rows each time. Here the selection depends only on the positions of the events, so
 //! that results can be reproduced.
 
-use sqlparser::ast::TableSample;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::constants;
-use crate::sql::scope::{Scope, mask};
+use crate::sql::expression::query::Sample;
+use crate::sql::scope::mask;
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
-pub(super) fn sampled(like: &Scope<'_>, rows: Relation, sample: &TableSample) -> Result<Relation> {
-    let percent = constants::percentage(like, sample)?;
-    let seed =
-        sample.seed.as_ref().and_then(|seed| seed.value.value.to_string().parse().ok()).unwrap_or(0_u64);
+pub(super) fn sampled(rows: Relation, sample: Option<Sample>) -> Result<Relation> {
+    let Some(Sample { percentage, seed }) = sample else { return Ok(rows) };
     let column = |name: &str, kind: &Kind| {
         let at = rows.fields.iter().position(|field| field.name == name && field.kind == *kind)?;
         rows.values(at).ok()
@@ -36,7 +33,7 @@ pub(super) fn sampled(like: &Scope<'_>, rows: Relation, sample: &TableSample) ->
             None => xxh3_64_with_seed(&number.to_le_bytes(), seed),
         };
         // 53 bits of the hash as a double from 0 to 1.
-        ((hash >> 11) as f64 / (1_u64 << 53) as f64) * 100.0 < percent
+        ((hash >> 11) as f64 / (1_u64 << 53) as f64) * 100.0 < percentage
     };
     let keep: Vec<bool> = (0..rows.height).map(drawn).collect();
     rows.filter(&mask(&keep))

@@ -4,9 +4,10 @@ use sqlparser::ast::{Expr, OrderByOptions};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::resolve::list::called;
-use crate::sql::expression::list::{Item, List, Shown, fields_of, named};
+use crate::sql::expression::list::{Item, List, Shown, fields_of, named, places};
 use crate::sql::expression::rows::SortKey;
 use crate::sql::scope::Scope;
+use crate::sql::types::place::is_place;
 use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Values;
 
@@ -31,6 +32,7 @@ pub(super) fn rows(scope: &Scope<'_>, list: &List) -> Result<Relation> {
         }
     }
     copied(scope, &list.hidden, &mut rows)?;
+    copied(scope, &places(scope.relation), &mut rows)?;
     Ok(rows)
 }
 
@@ -51,7 +53,8 @@ pub(super) fn sort_values(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = rows.fields.iter().enumerate().map(|(at, field)| Ok((called(field), rows.values(at)?)));
+    let columns = rows.fields.iter().enumerate().filter(|(_, field)| !is_place(field));
+    let columns = columns.map(|(at, field)| Ok((called(field), rows.values(at)?)));
     let mut known = columns.collect::<Result<Vec<(Expr, Values)>>>()?;
     known.extend(scope.known.iter().cloned());
     let over = Scope { known: &known, ..*scope };

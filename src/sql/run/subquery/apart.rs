@@ -7,7 +7,9 @@ use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Select, SelectItem, Set
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::resolve;
+use crate::sql::expression::query::{Body, Subquery};
 use crate::sql::functions::{aggregate, predicate};
+use crate::sql::run::correlated::operators;
 use crate::sql::run::join::Matched;
 use crate::sql::run::{from, join};
 use crate::sql::scope::{Scope, mask};
@@ -33,15 +35,16 @@ struct Apart<'q> {
 
 impl<'q> Apart<'q> {
     /// `None` if it cannot be decorrelated.
-    fn of(scope: &Scope<'_>, query: &'q Query) -> Result<Option<Self>> {
-        let Some(select) = plain(query) else { return Ok(None) };
+    fn of(scope: &Scope<'_>, subquery: &'q Subquery) -> Result<Option<Self>> {
+        let Some(select) = plain(&subquery.tree) else { return Ok(None) };
         let calls = walk::Calls::of(walk::list_exprs(select));
         let Some(item) = select.projection.first() else { return Ok(None) };
         let like = own(scope);
         if !names::free(&select.from).is_empty() {
             return Ok(None);
         }
-        let mut inner = from::from(&like, &select.from)?;
+        let Body::Select(operators) = &operators(subquery)?.body else { return Ok(None) };
+        let mut inner = from::tables(&like, &operators.from)?;
         let mut outward = Vec::new();
         for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
             if columns::are_of(conjunct, &inner) {
@@ -95,11 +98,11 @@ fn plain(query: &Query) -> Option<&Select> {
 }
 
 /// `EXISTS`: for each outer row, whether the subquery has a row; `None` if it cannot be decorrelated.
-pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool>>> {
+pub(super) fn exists(scope: &Scope<'_>, subquery: &Subquery) -> Result<Option<Vec<bool>>> {
     if scope.ungrouped.is_some() {
         return Ok(None);
     }
-    match Apart::of(scope, query)? {
+    match Apart::of(scope, subquery)? {
         Some(apart) if apart.calls.aggregates.is_empty() => {
             apart.found(scope, scope.relation, None).map(Some)
         }
@@ -111,13 +114,13 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool
 pub(super) fn contains(
     scope: &Scope<'_>,
     value: &Values,
-    query: &Query,
+    subquery: &Subquery,
 ) -> Result<Option<Vec<Option<bool>>>> {
-    let one_column = plain(query).is_some_and(|select| select.projection.len() == 1);
+    let one_column = plain(&subquery.tree).is_some_and(|select| select.projection.len() == 1);
     if scope.ungrouped.is_some() || !one_column || matches!(value.kind, Kind::Row(_)) {
         return Ok(None);
     }
-    let Some(apart) = Apart::of(scope, query)?
+    let Some(apart) = Apart::of(scope, subquery)?
         .filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty())
     else {
         return Ok(None);
@@ -146,12 +149,12 @@ pub(super) fn contains(
 }
 
 /// `(SELECT max(x) … WHERE inner = outer)`: computed for all groups of the equal columns at once.
-pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Values>> {
+pub(super) fn aggregated(scope: &Scope<'_>, subquery: &Subquery) -> Result<Option<Values>> {
     let is_one = |select: &&Select| select.projection.len() == 1 && select.distinct.is_none();
-    if plain(query).filter(is_one).is_none() {
+    if plain(&subquery.tree).filter(is_one).is_none() {
         return Ok(None);
     }
-    let Some(apart) = Apart::of(scope, query)? else { return Ok(None) };
+    let Some(apart) = Apart::of(scope, subquery)? else { return Ok(None) };
     let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else {
         return Ok(None);
     };
