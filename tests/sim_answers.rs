@@ -131,12 +131,14 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
 }
 
 /// Worlds in which the answer gave an archived image a tag that the logs have on another one: it was taken out of the
-/// archive, and that it is there was told as a contradiction (522).
+/// archive, and that it is there was told as a contradiction (522). In others a replica's tags were made immutable
+/// before the logs that are read, which only an answer about the repository tells: the simulated registry gave none (31,
+/// 37, 601).
 #[test]
 fn worlds_of_which_an_answer_between_was_misread_once() {
     let mut wrong = Vec::new();
     if std::env::var_os("SEED").is_none() {
-        with_an_answer_between(522, &mut wrong);
+        [31, 37, 522, 601].iter().for_each(|seed| drop(with_an_answer_between(*seed, &mut wrong)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
