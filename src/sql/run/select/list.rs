@@ -33,7 +33,11 @@ pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relatio
                 scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden)
             {
                 rows.push(
-                    Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) },
+                    Field {
+                        is_date: field.is_date,
+                        is_added: field.is_added,
+                        ..Field::new(field.name.clone(), field.kind.clone())
+                    },
                     column.clone(),
                 );
             }
@@ -52,7 +56,11 @@ pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relatio
                 .filter(|(field, _)| is_of_table(field))
             {
                 rows.push(
-                    Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) },
+                    Field {
+                        is_date: field.is_date,
+                        is_added: field.is_added,
+                        ..Field::new(field.name.clone(), field.kind.clone())
+                    },
                     column.clone(),
                 );
             }
@@ -108,6 +116,7 @@ pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relat
                 Field {
                     hidden: true,
                     is_date: field.is_date,
+                    is_added: field.is_added,
                     ..Field::new(field.name.clone(), field.kind.clone())
                 },
                 column.clone(),
