@@ -10,9 +10,8 @@
 //! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
 //! - `typing`: the types of expressions.
 //!
-//! The type of an expression is determined by evaluating it over columns without rows: so only the functions
-//! themselves define what they accept and return. No tables are read, no joins computed, and no subqueries
-//! run.
+//! The columns of every operator follow from those of its inputs. Only functions define themselves what they accept
+//! and return: the type of a call is that of what it makes of columns without rows. No operator is run for it.
 
 mod from;
 mod resolve;
@@ -24,20 +23,21 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, Ident, LimitClause, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Values, With,
+    Expr, Ident, LimitClause, Query, Select, SetExpr, SetOperator, TableAlias, TableFactor, TableWithJoins,
+    Values, With,
 };
 
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::run::select::{limits, order_keys};
-use crate::sql::run::sets::value_rows;
+use crate::sql::eval::constants::limits;
 use crate::sql::scope::{Ctes, Scope, Session, Via};
+use crate::sql::syntax::calls::cells;
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::schema::combined;
-use crate::tables::{self, Kind, Table};
+use crate::tables::{Kind, Table};
 use resolve::Clause;
 
 /// The surrounding query, and how its rows relate to those of this one.
@@ -61,7 +61,7 @@ pub(in crate::sql) struct Selected {
 
 /// The state of the binder.
 struct Binder {
-    /// The declared tables, without rows.
+    /// The memory that constants may take, and tables whose columns differ from those that are declared.
     catalog: Catalog,
     /// `current_timestamp`, in milliseconds.
     now: i64,
@@ -79,27 +79,26 @@ struct Binder {
     subqueries: RefCell<Vec<(Query, Relation)>>,
     /// Number of unique names so far.
     given: Cell<usize>,
+    /// Whether names have been resolved before: only types are determined.
+    is_named: bool,
+}
+
+/// The columns of a part of a bound query that stands in an expression or in FROM, and sees the columns of `scope`.
+pub(in crate::sql) fn columns(scope: &Scope<'_>, part: &Query) -> Result<Relation> {
+    let binder = Binder {
+        catalog: scope.session.catalog.without_rows(),
+        is_named: true,
+        ..Binder::new(scope.session.now)
+    };
+    let ctes = scope.ctes.without_rows();
+    scope.narrowed(&[], |outer| binder.query(&ctes, Some((outer, Via::Rows(&[]))), &mut part.clone()))
 }
 
 impl Bound {
     /// # Errors
     /// A table, column or function does not exist, or types do not match; the error has the position.
     pub fn of(mut tree: Query, now: Timestamp) -> Result<Self> {
-        let mut catalog = Catalog::trial();
-        for table in tables::ALL {
-            catalog.insert(table, &table.empty());
-        }
-        let binder = Binder {
-            catalog,
-            now: now.millis(),
-            declared: RefCell::default(),
-            tables: RefCell::default(),
-            froms: RefCell::default(),
-            selects: RefCell::default(),
-            values: RefCell::default(),
-            subqueries: RefCell::default(),
-            given: Cell::new(0),
-        };
+        let binder = Binder::new(now.millis());
         binder.query(&Ctes::default(), None, &mut tree)?;
         Ok(Self { tree, binder: Rc::new(binder), now })
     }
@@ -190,6 +189,21 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 }
 
 impl Binder {
+    fn new(now: i64) -> Self {
+        Self {
+            catalog: Catalog::trial(),
+            now,
+            declared: RefCell::default(),
+            tables: RefCell::default(),
+            froms: RefCell::default(),
+            selects: RefCell::default(),
+            values: RefCell::default(),
+            subqueries: RefCell::default(),
+            given: Cell::new(0),
+            is_named: false,
+        }
+    }
+
     fn session(&self) -> Session<'_> {
         Session { catalog: &self.catalog, now: self.now, lenient: true, evaluator: self }
     }
@@ -202,6 +216,9 @@ impl Binder {
 
     /// Gives a table in FROM a unique name. `table` is its name without an alias.
     fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
+        if self.is_named && alias.is_some() {
+            return;
+        }
         let alias = alias.get_or_insert_with(|| TableAlias {
             explicit: false,
             name: table.clone(),
@@ -226,7 +243,7 @@ impl Binder {
                 if let Some(by) = &mut query.order_by {
                     let scope = Scope { relation: &rows, ..like };
                     self.resolve_all(&scope, Clause::Order(&rows.fields), by)?;
-                    order_keys(&scope, &order_exprs(by)?, &rows)?;
+                    self.sorted(&scope, &order_exprs(by)?, &rows.fields)?;
                 }
                 rows
             }
@@ -271,7 +288,7 @@ impl Binder {
                 let twice = SqlError::new(format!("WITH has two tables {name}"));
                 return Err(twice.at_span(table.alias.name.span));
             }
-            let own = self.name(&name);
+            let own = if self.is_named { name.clone() } else { self.name(&name) };
             names_before.push(name.clone());
             let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
                 true => self
@@ -316,9 +333,9 @@ impl Binder {
             SetExpr::Query(inner) => self.query(like.ctes, like.outer, inner),
             SetExpr::Values(values) => {
                 self.resolve_all(like, Clause::Rows, values)?;
-                let rows = value_rows(like, values)?;
-                self.values.borrow_mut().push((values.clone(), rows.fields.clone()));
-                Ok(rows)
+                let fields = value_fields(like, values)?;
+                self.values.borrow_mut().push((values.clone(), fields.clone()));
+                Ok(Relation::without_rows(fields))
             }
             SetExpr::SetOperation { left, op, right, .. } => {
                 let (left, right) = (self.set(like, left)?, self.set(like, right)?);
@@ -327,4 +344,19 @@ impl Binder {
             _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
         }
     }
+}
+
+/// The columns of VALUES: their types are what the values in all rows have in common.
+fn value_fields(like: &Scope<'_>, values: &Values) -> Result<Vec<Field>> {
+    let mut all: Option<Vec<Field>> = None;
+    for row in &values.rows {
+        let cells = cells(&row.content).into_iter().enumerate();
+        let fields = cells.map(|(at, expr)| Ok(Field::new(format!("_col{at}"), like.eval(expr)?.kind)));
+        let fields = fields.collect::<Result<Vec<_>>>()?;
+        all = Some(match all {
+            None => fields,
+            Some(before) => combined(SetOperator::Union, &before, &fields)?,
+        });
+    }
+    all.ok_or_else(|| SqlError::new("VALUES needs a row"))
 }

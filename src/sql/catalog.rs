@@ -35,6 +35,13 @@ impl Catalog {
         }
     }
 
+    /// The same tables without rows, for determining types.
+    pub(in crate::sql) fn without_rows(&self) -> Self {
+        let empty = |rows: &Arc<Relation>| Arc::new(Relation::without_rows(rows.fields.clone()));
+        let tables = self.tables.iter().map(|(name, rows)| (*name, empty(rows))).collect();
+        Self { tables, ..Self::trial() }
+    }
+
     /// Sets the limits for the evaluation.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;

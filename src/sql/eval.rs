@@ -1,17 +1,48 @@
 //! Evaluates expressions, column by column, except for subqueries.
 
+pub(super) mod constants;
 pub(super) mod resolve;
 
-use sqlparser::ast::{DataType, Ident};
+use sqlparser::ast::{DataType, Expr, Ident, Query};
 
+use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
 use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
-use crate::sql::scope::{Scope, Via};
+use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
+use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
+
+/// What evaluates expressions in which no query stands.
+struct Alone;
+
+impl Evaluator for Alone {
+    fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
+        resolve::expression(scope, expr)
+    }
+
+    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
+        value(scope, &expression.node)
+    }
+
+    fn query(
+        &self,
+        _session: &Session<'_>,
+        _ctes: &Ctes,
+        _outer: Option<(&Scope<'_>, Via<'_>)>,
+        query: &Query,
+    ) -> Result<Relation> {
+        Err(SqlError::new("a subquery cannot stand here").at(query))
+    }
+}
+
+/// An evaluation of expressions in which no query stands. `now` is `current_timestamp`, milliseconds.
+pub(in crate::sql) fn session(catalog: &Catalog, now: i64) -> Session<'_> {
+    Session { catalog, now, lenient: false, evaluator: &Alone }
+}
 
 /// The value of an expression for every row. Its names have been resolved for rows with the same columns.
 pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {

@@ -5,6 +5,10 @@
 //! tables, and every function, operator and condition of SQL in one form only: `trim(LEADING 'x' FROM y)` is a
 //! call of `ltrim`, `CASE` and `if` are the same choice.
 
+pub(in crate::sql) mod join;
+pub(in crate::sql) mod list;
+pub(in crate::sql) mod rows;
+
 use std::sync::Arc;
 
 use sqlparser::ast::{BinaryOperator, DataType, Ident, Query};

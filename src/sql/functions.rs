@@ -4,6 +4,7 @@
 //! column. Functions that must not evaluate every argument for every row (`if`, `coalesce`, `try`), and those
 //! with a lambda, evaluate their arguments themselves (`choice`, `lambda`).
 
+pub(super) mod aggregate;
 mod array;
 mod binary;
 mod call;
@@ -19,10 +20,12 @@ mod math;
 pub(super) mod other_types;
 pub(super) mod partition;
 pub(super) mod predicate;
+pub(super) mod quantified;
 mod regexp;
 mod text;
 mod time;
 mod url;
+pub(super) mod window;
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;

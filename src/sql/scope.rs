@@ -230,6 +230,14 @@ impl Ctes {
         Self(all)
     }
 
+    /// The same tables without rows, for determining types.
+    pub fn without_rows(&self) -> Self {
+        let empty = |(name, rows): &(String, Arc<Relation>)| {
+            (name.clone(), Arc::new(Relation::without_rows(rows.fields.clone())))
+        };
+        Self(self.0.iter().map(empty).collect())
+    }
+
     /// The unique name of the table that a query calls `written`.
     pub fn called(&self, written: &str) -> Option<&str> {
         self.0.iter().rev().map(|(known, _)| known.as_str()).find(|known| names::written(known) == written)

@@ -2,19 +2,21 @@
 
 use sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableAlias,
-    TableFactor, TableWithJoins,
+    TableFactor, TableSampleKind, TableWithJoins,
 };
 
 use super::resolve::Clause;
 use super::{Binder, first_name};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::run::from;
+use crate::sql::eval::constants;
 use crate::sql::scope::{Scope, Via};
-use crate::sql::syntax::{names, walk};
-use crate::sql::types::columns::aliased;
-use crate::sql::types::relation::Relation;
-use crate::sql::types::schema::joined;
-use crate::tables;
+use crate::sql::syntax::{data_store, names, walk};
+use crate::sql::types::columns::{aliased, column_names, equal_columns};
+use crate::sql::types::event_data_store;
+use crate::sql::types::nested_values::element;
+use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::schema::{are_whole, joined, unnested};
+use crate::tables::{self, Kind};
 
 impl Binder {
     /// Binds a FROM clause; returns its columns, without rows.
@@ -89,7 +91,7 @@ impl Binder {
             JoinConstraint::On(on) => self.condition(&Scope { relation: &both, ..*like }, on)?,
             JoinConstraint::Using(columns) => {
                 let columns: Vec<String> = columns.iter().map(names::last).collect();
-                if let Some(equal) = from::equal_columns(&left, &right, &columns)? {
+                if let Some(equal) = equal_columns(&left.fields, &right.fields, &columns)? {
                     self.condition(&Scope { relation: &both, ..*like }, &mut equal.clone())?;
                 }
                 return joined(&left.fields, &right.fields, &columns).map(Relation::without_rows);
@@ -107,24 +109,22 @@ impl Binder {
 
     fn factor(&self, like: &Scope<'_>, factor: &mut TableFactor) -> Result<Relation> {
         let rows = match factor {
-            TableFactor::Table { name, alias, args: None, .. } => {
-                let table = Ident::with_span(name.span(), names::last(name));
-                if let Some(common) = like.ctes.called(&table.value).filter(|_| name.0.len() == 1) {
-                    name.0 = vec![ObjectNamePart::Identifier(Ident::with_span(table.span, common))];
-                } else if let Some(declared) = tables::find(&table.value) {
-                    let mut known = self.declared.borrow_mut();
-                    if !known.iter().any(|table| table.name == declared.name) {
-                        known.push(declared);
-                    }
-                }
-                self.give_name(alias, &table);
-                from::factor(like, factor)?
+            TableFactor::Table { version: Some(_), .. } => {
+                let said = "a log has one version: leave FOR … AS OF out";
+                return Err(SqlError::new(said).at_span(factor.span()));
             }
-            TableFactor::Derived { subquery, alias, .. } => {
+            TableFactor::Table { name, alias, sample, args: None, .. } => {
+                let table = Ident::with_span(name.span(), names::last(name));
+                let rows = self.table(like, name, &table)?;
+                self.give_name(alias, &table);
+                check_sample(like, sample.as_ref())?;
+                aliased(rows, alias.as_ref(), None)
+            }
+            TableFactor::Derived { subquery, alias, sample, .. } => {
                 let rows = self.query(like.ctes, like.outer, subquery)?;
                 self.give_name(alias, &Ident::new(""));
-                let rows = aliased(rows, alias.as_ref(), None);
-                from::sampled(like, factor, rows)?
+                check_sample(like, sample.as_ref())?;
+                aliased(rows, alias.as_ref(), None)
             }
             TableFactor::UNNEST { .. } => return self.unnest(like, &Relation::default(), factor),
             TableFactor::NestedJoin { table_with_joins, alias } => {
@@ -141,6 +141,32 @@ impl Binder {
         Ok(rows)
     }
 
+    /// The columns of a table that WITH defines, which gets its unique name, or of a declared one.
+    fn table(&self, like: &Scope<'_>, name: &mut ObjectName, table: &Ident) -> Result<Relation> {
+        let common = match self.is_named {
+            true => Some(table.value.as_str()),
+            false => like.ctes.called(&table.value).filter(|_| name.0.len() == 1),
+        };
+        if let Some((common, rows)) = common.and_then(|common| Some((common, like.ctes.get(common)?))) {
+            name.0 = vec![ObjectNamePart::Identifier(Ident::with_span(table.span, common))];
+            return Ok((*rows).clone());
+        }
+        let Some(declared) = tables::find(&table.value) else {
+            let known: Vec<&str> = tables::ALL.iter().map(|table| table.name).collect();
+            let missing = format!("there is no table {}; there are {}", table.value, known.join(", "));
+            return Err(SqlError::new(missing).at(name));
+        };
+        let mut known = self.declared.borrow_mut();
+        if !known.iter().any(|table| table.name == declared.name) {
+            known.push(declared);
+        }
+        let rows = match self.catalog.get(declared.name) {
+            Some(rows) => (*rows).clone(),
+            None => Relation::of_table(declared, &declared.empty()),
+        };
+        if table.value == data_store::TABLE { event_data_store::typed(rows) } else { Ok(rows) }
+    }
+
     /// Remembers the columns of a table, which are as many as names are given for them.
     fn know(&self, factor: &TableFactor, rows: Relation) -> Result<()> {
         if let Some(alias) = names::alias_of(factor) {
@@ -151,17 +177,26 @@ impl Binder {
     }
 
     fn unnest(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
-        if let TableFactor::UNNEST { alias, array_exprs, .. } = factor {
-            let scope = Scope { relation: left, ..*like };
-            array_exprs.iter_mut().try_for_each(|array| self.resolve(&scope, Clause::Rows, array))?;
-            self.give_name(alias, &Ident::new(""));
+        let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = factor else {
+            return Err(SqlError::new("UNNEST is needed here").at(factor));
+        };
+        let scope = Scope { relation: left, ..*like };
+        array_exprs.iter_mut().try_for_each(|array| self.resolve(&scope, Clause::Rows, array))?;
+        self.give_name(alias, &Ident::new(""));
+        let scope = Scope { known: &[], ungrouped: None, ..scope };
+        let names = alias.as_ref().map(column_names).unwrap_or_default();
+        let is_whole = are_whole(names.len(), array_exprs.len(), *with_ordinality);
+        let mut fields = Vec::new();
+        for (at, expr) in array_exprs.iter().enumerate() {
+            let element = element(&scope.eval(expr)?.kind).map_err(|error| error.at(expr))?;
+            fields.extend(unnested(&element, is_whole, at));
         }
-        let both = from::unnest(like, left, factor, false, None)?;
-        let mut right = both.clone();
-        right.fields.drain(..left.fields.len());
-        right.columns.drain(..left.columns.len());
-        self.know(factor, right)?;
-        Ok(both)
+        if *with_ordinality {
+            fields.push(Field::new("ordinality", Kind::Bigint));
+        }
+        let right = aliased(Relation::without_rows(fields), alias.as_ref(), None);
+        self.know(factor, right.clone())?;
+        Ok(left.clone().beside(right))
     }
 
     fn lateral(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
@@ -175,6 +210,15 @@ impl Binder {
         self.know(factor, right.clone())?;
         Ok(left.clone().beside(right))
     }
+}
+
+/// Checks TABLESAMPLE.
+fn check_sample(like: &Scope<'_>, sample: Option<&TableSampleKind>) -> Result<()> {
+    let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample
+    else {
+        return Ok(());
+    };
+    constants::percentage(like, sample).map(|_| ())
 }
 
 /// Checks that a table has a column for each name that is given for its columns.

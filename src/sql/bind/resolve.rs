@@ -104,7 +104,7 @@ impl VisitorMut for Resolver<'_> {
                     self.unknown.push(functions::unknown(&name).at(expr));
                 }
             }
-            Expr::Lambda(lambda) => {
+            Expr::Lambda(lambda) if !self.binder.is_named => {
                 let mut given = Vec::new();
                 let parameters = match &mut lambda.params {
                     OneOrManyWithParens::One(one) => std::slice::from_mut(one),
@@ -134,7 +134,7 @@ impl VisitorMut for Resolver<'_> {
                 }
                 return ControlFlow::Continue(());
             }
-            Expr::Lambda(_) => {
+            Expr::Lambda(_) if !self.binder.is_named => {
                 self.parameters.pop();
                 return ControlFlow::Continue(());
             }
@@ -176,6 +176,9 @@ impl Resolver<'_> {
         let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else {
             return Ok(None);
         };
+        if self.binder.is_named {
+            return Ok(None);
+        }
         if let Some(own) = self.parameter(&first.value) {
             let first = Ident { value: own.to_owned(), ..first.clone() };
             return Ok(Some(named(std::iter::once(first).chain(rest.iter().cloned()).collect())));

@@ -7,10 +7,9 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Value,
 };
 
+use super::Binder;
 use super::resolve::Clause;
-use super::{Binder, Selected};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::run::select::listed_of;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::grouping::{order_exprs, refuse_unknown};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
@@ -37,16 +36,15 @@ impl Binder {
         }
         self.group_by(&scope, select)?;
         self.having(&scope, select)?;
-        let mut listed = listed_of(like, &rows, select, None)?;
+        let mut selected = self.select_types(&scope, select, None)?;
         if let Some(by) = by {
-            self.resolve_all(&scope, Clause::Order(&listed.rows.fields), by)?;
-            listed = listed_of(like, &rows, select, Some(by))?;
+            self.resolve_all(&scope, Clause::Order(&selected.columns), by)?;
+            selected = self.select_types(&scope, select, Some(by))?;
             if select.distinct.is_some() {
                 check_sorted(select, by)?;
             }
         }
-        let columns = listed.rows.fields;
-        let selected = Selected { computed: listed.computed, columns: columns.clone() };
+        let columns = selected.columns.clone();
         self.selects.borrow_mut().push((select.clone(), selected));
         Ok(Relation::without_rows(columns))
     }
@@ -56,6 +54,9 @@ impl Binder {
         else {
             return self.resolve_all(scope, Clause::Rows, item);
         };
+        if self.is_named {
+            return Ok(());
+        }
         let table = names::last(name);
         let own = scope.relation.fields.iter().filter_map(|field| field.qualifier.as_ref());
         if let Some(own) = own.into_iter().find(|own| names::written(own) == table) {
@@ -110,7 +111,7 @@ impl Binder {
         keys: impl Iterator<Item = &'k mut Expr>,
     ) -> Result<()> {
         for key in keys {
-            match meant(scope, list, key)? {
+            match if self.is_named { None } else { meant(scope, list, key)? } {
                 Some(item) => *key = item,
                 None => self.resolve(scope, Clause::Rows, key)?,
             }

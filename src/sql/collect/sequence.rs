@@ -3,9 +3,9 @@
 use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::window::carried::SoFar;
 use crate::sql::memory::{Limits, held_bytes, too_much};
 use crate::sql::panics::caught;
-use crate::sql::run::window::carried::SoFar;
 use crate::sql::stream::flow::sequence::Sequence;
 use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
 use crate::sql::stream::spill::keys::Keys;

@@ -3,6 +3,7 @@
 
 use sqlparser::ast::Query;
 
+use crate::sql::bind;
 use crate::sql::error::Result;
 use crate::sql::memory::row_bytes;
 use crate::sql::scope::{Scope, Via};
@@ -36,9 +37,7 @@ pub(in crate::sql) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, 
     Ok((groups, results))
 }
 
-/// The columns of a correlated subquery, from an evaluation for a row of NULLs.
+/// The columns of a correlated subquery.
 pub(in crate::sql) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
-    let rows = scope
-        .narrowed(&[None], |scope| scope.session.query(scope.ctes, Some((scope, Via::Row(0))), query))?;
-    Ok(rows.seen().slice(0, 0))
+    Ok(bind::columns(scope, query)?.seen())
 }

@@ -26,7 +26,7 @@ impl Evaluator for Engine {
                 subquery::contains(scope, value, query, *is_negated)
             }
             Node::Quantified { value, operator, query, is_any } => {
-                subquery::extremes::quantified(scope, value, operator, query, *is_any)
+                subquery::quantified(scope, value, operator, query, *is_any)
             }
             node => eval::value(scope, node),
         }

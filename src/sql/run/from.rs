@@ -7,22 +7,24 @@ use std::collections::BTreeSet;
 
 use polars::prelude::StructChunked;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableFactor,
-    TableSampleKind, TableWithJoins,
+    Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableFactor, TableSampleKind,
+    TableWithJoins,
 };
 
 use super::join::Keeps;
 use super::{join, lateral};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::resolve::join::condition;
 use crate::sql::functions::{choice, predicate};
 use crate::sql::memory::{INDEX_BYTES, cell_bytes, row_bytes};
 use crate::sql::scope::Scope;
 use crate::sql::syntax::names::is_always;
 use crate::sql::syntax::{data_store, names};
-use crate::sql::types::columns::{aliased, column_names};
+use crate::sql::types::columns::{aliased, column_names, equal_columns};
 use crate::sql::types::event_data_store;
 use crate::sql::types::nested_values::explode;
 use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::schema::{are_whole, unnested, unnested_fields};
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::{self, Kind};
 
@@ -67,7 +69,7 @@ fn cross(
         TableFactor::Derived { lateral: true, subquery, alias, .. } => {
             lateral::join(like, &left, subquery, alias.as_ref(), false)
         }
-        other => join::join(like, &left, &factor(like, other)?, None, Keeps { left: false, right: false }),
+        other => join::join(like, &left, &factor(like, other)?, &[], Keeps { left: false, right: false }),
     }
 }
 
@@ -86,10 +88,12 @@ fn joined(
         Op::Right(constraint) | Op::RightOuter(constraint) => (constraint, keeps(false, true)),
         Op::FullOuter(constraint) => (constraint, keeps(true, true)),
         Op::Semi(JoinConstraint::On(on)) | Op::LeftSemi(JoinConstraint::On(on)) => {
-            return join::semi(like, &left, &factor(like, &join.relation)?, Some(on), false);
+            let right = factor(like, &join.relation)?;
+            return join::semi(like, &left, &right, &condition(like, &left, &right, Some(on))?, false);
         }
         Op::Anti(JoinConstraint::On(on)) | Op::LeftAnti(JoinConstraint::On(on)) => {
-            return join::semi(like, &left, &factor(like, &join.relation)?, Some(on), true);
+            let right = factor(like, &join.relation)?;
+            return join::semi(like, &left, &right, &condition(like, &left, &right, Some(on))?, true);
         }
         _ => return Err(SqlError::new("this kind of join is not supported").at(&join.relation)),
     };
@@ -103,8 +107,10 @@ fn joined(
     }
     let right = factor(like, &join.relation)?;
     match constraint {
-        JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
-        JoinConstraint::None => join::join(like, &left, &right, None, keeps),
+        JoinConstraint::On(on) => {
+            join::join(like, &left, &right, &condition(like, &left, &right, Some(on))?, keeps)
+        }
+        JoinConstraint::None => join::join(like, &left, &right, &[], keeps),
         JoinConstraint::Using(columns) => {
             using(like, &left, &right, columns.iter().map(names::last).collect(), keeps)
         }
@@ -124,38 +130,9 @@ fn using(
     columns: Vec<String>,
     keeps: Keeps,
 ) -> Result<Relation> {
-    let condition = equal_columns(left, right, &columns)?;
-    merged(like, &join::join(like, left, right, condition.as_ref(), keeps)?, left.fields.len(), &columns)
-}
-
-/// The condition that USING stands for.
-pub(in crate::sql) fn equal_columns(
-    left: &Relation,
-    right: &Relation,
-    columns: &[String],
-) -> Result<Option<Expr>> {
-    let side = |relation: &Relation, name: &str| {
-        let field = relation.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
-        let field =
-            field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
-        let qualifier = field.qualifier.iter().map(Ident::new);
-        Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
-    };
-    let mut condition: Option<Expr> = None;
-    for name in columns {
-        let equal = Expr::BinaryOp {
-            left: Box::new(side(left, name)?),
-            op: BinaryOperator::Eq,
-            right: Box::new(side(right, name)?),
-        };
-        condition = Some(match condition {
-            None => equal,
-            Some(before) => {
-                Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
-            }
-        });
-    }
-    Ok(condition)
+    let equal = equal_columns(&left.fields, &right.fields, &columns)?;
+    let condition = condition(like, left, right, equal.as_ref())?;
+    merged(like, &join::join(like, left, right, &condition, keeps)?, left.fields.len(), &columns)
 }
 
 /// The rows of both sides, with each of these columns once. The first `lefts` columns of `rows` belong to the
@@ -303,16 +280,19 @@ pub(in crate::sql) fn unnest(
         }
     }
     let alias_names = alias.as_ref().map(column_names).unwrap_or_default();
-    let given = alias_names.len().saturating_sub(usize::from(*with_ordinality));
+    let whole = are_whole(alias_names.len(), arrays.len(), *with_ordinality);
     let mut right = Relation { height: rows.len(), ..Relation::default() };
     for (at, ((elements, _), places)) in arrays.iter().zip(&places).enumerate() {
-        let whole = given == arrays.len() && given > 0;
         // Of a single array, all elements are taken in their order, mostly.
         let is_whole = elements.data.len() == places.len()
             && places.iter().zip(0..).all(|(place, at)| *place == Some(at));
         let elements = if is_whole { elements.clone() } else { elements.take(places)? };
-        for (name, values) in columns_of(&elements, whole, at)? {
-            right.push(Field::new(name, values.kind), values.data);
+        let columns = match unnested_fields(&elements.kind, whole) {
+            Some(_) => elements.data.struct_().map(StructChunked::fields_as_series)?,
+            None => vec![elements.data.clone()],
+        };
+        for (field, column) in unnested(&elements.kind, whole, at).into_iter().zip(columns) {
+            right.push(field, column);
         }
     }
     if *with_ordinality {
@@ -320,20 +300,4 @@ pub(in crate::sql) fn unnest(
     }
     let right = aliased(right, alias.as_ref(), None);
     Ok(left.take(&rows)?.beside(right))
-}
-
-/// An array of rows, or a map, becomes a column for each field; an array of rows becomes one column if only
-/// one name is given for it.
-fn columns_of(elements: &Values, whole: bool, at: usize) -> Result<Vec<(String, Values)>> {
-    match &elements.kind {
-        Kind::Row(fields) if !whole || fields.len() == 1 => {
-            let columns = elements.data.struct_().map(StructChunked::fields_as_series)?;
-            Ok(fields
-                .iter()
-                .zip(columns)
-                .map(|((name, kind), data)| (name.clone(), Values::new(kind.clone(), data)))
-                .collect())
-        }
-        _ => Ok(vec![(format!("_col{at}"), elements.clone())]),
-    }
 }

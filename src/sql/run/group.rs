@@ -4,8 +4,9 @@
 use polars::prelude::Series;
 use sqlparser::ast::Expr;
 
-use super::aggregate;
 use crate::sql::error::Result;
+use crate::sql::eval::resolve;
+use crate::sql::functions::aggregate;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls;
 use crate::sql::syntax::grouping::Grouping;
@@ -25,10 +26,15 @@ type Known = (usize, Vec<(Expr, Values)>);
 pub(in crate::sql) fn grouped(
     scope: &Scope<'_>,
     grouping: &Grouping,
-    calls: &Calls,
+    made: &Calls,
 ) -> Result<(Known, Relation)> {
     let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
+    let aggregates = made.aggregates.iter().map(|call| {
+        let aggregate = resolve::rows::aggregate(scope, calls::as_call(call)?)?;
+        Ok((call, aggregate))
+    });
+    let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
     let mut all: Option<Known> = None;
     let mut places = Relation::default();
     for set in &grouping.sets {
@@ -51,12 +57,10 @@ pub(in crate::sql) fn grouped(
             };
             known.push((key.clone(), values));
         }
-        for call in &calls.aggregates {
-            let values =
-                aggregate::evaluate(scope, calls::as_call(call)?, &groups).map_err(|error| error.at(call))?;
-            known.push((call.clone(), values));
+        for (call, aggregate) in &aggregates {
+            known.push(((*call).clone(), aggregate::evaluate(scope, aggregate, &groups)?));
         }
-        for call in &calls.groupings {
+        for call in &made.groupings {
             let bits = Values::constant(Kind::Bigint, Some(grouping.bits(set, call)?));
             known.push((call.clone(), Values::new(Kind::Bigint, bits.spread(groups.count()))));
         }

@@ -1,25 +1,24 @@
 //! Evaluates `SELECT` and the clauses around it: WITH, UNION, ORDER BY, LIMIT.
 
-mod limits;
 mod list;
 
-use sqlparser::ast::{Distinct, Expr, Ident, OrderBy, OrderByOptions, Query, Select, SetExpr, Value};
+use sqlparser::ast::{Distinct, Expr, OrderBy, OrderByOptions, Query, Select, SetExpr};
 
 use super::sets::{combine, groups_of, value_rows};
-use super::{from, group, order, recursive, window};
+use super::{from, group, recursive};
 use crate::sql::catalog::Counted;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::constants::{limits, wanted};
+use crate::sql::eval::resolve;
+use crate::sql::expression::rows::Window;
+use crate::sql::functions::window::{self, Windows};
 use crate::sql::scope::{Ctes, Scope, Session, Via, kept, mask};
 use crate::sql::syntax::grouping::{Grouping, calls, has_ties, order_exprs, refuse_unknown};
 use crate::sql::syntax::walk::{Calls, conjuncts};
 use crate::sql::syntax::{calls, recursion};
-use crate::sql::types::compare;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
-use crate::tables::Kind;
-use limits::limited;
-pub(in crate::sql) use limits::{limits, wanted};
-use list::{list_item, other_names, places};
+use crate::sql::types::{compare, order};
 
 /// How many rows are used, from the first one on.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +70,7 @@ pub(in crate::sql) fn query(
         None => rows,
         Some(by) => {
             let scope = Scope { relation: &rows, ..like };
-            let keys = order_keys(&scope, &order_exprs(by)?, &rows)?;
+            let keys = sort_values(&scope, &order_exprs(by)?, &rows)?;
             let first = First { rows: wanted(&like, query), ties: has_ties(query) };
             rows.take(&first.of(&keys, rows.height)?)?
         }
@@ -116,17 +115,8 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First
 
 /// The unsorted rows of a `SELECT`, and its sort keys.
 pub(in crate::sql) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
-    listed_of(like, &rows(like, select, by)?, select, by)
-}
-
-/// The same, given the rows after FROM and WHERE.
-pub(in crate::sql) fn listed_of(
-    like: &Scope<'_>,
-    rows: &Relation,
-    select: &Select,
-    by: Option<&OrderBy>,
-) -> Result<Projected> {
-    let scope = Scope { relation: rows, ..*like };
+    let rows = rows(like, select, by)?;
+    let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
     match Grouping::of(select, &calls)? {
@@ -185,8 +175,6 @@ pub(in crate::sql) fn cut(session: &Session<'_>, query: &Query, rows: Relation) 
 pub(in crate::sql) struct Projected {
     pub rows: Relation,
     pub keys: Vec<(Values, OrderByOptions)>,
-    /// The types of what has been computed before: keys of groups, aggregates, window functions.
-    pub computed: Vec<(Expr, Kind)>,
 }
 
 fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
@@ -209,24 +197,26 @@ fn project(
     calls: &Calls,
     orders: &[(Expr, OrderByOptions)],
 ) -> Result<Projected> {
-    let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
+    let (mut known, mut windows) = (scope.known.to_vec(), Windows::default());
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
-        let values =
-            window::evaluate(&scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
-        known.push((call.clone(), values));
+        let window = windowed_call(&scope, call)?;
+        known.push((call.clone(), window::evaluate(&scope, &window, &mut windows)?));
     }
     let (rows, keys) = shown(&Scope { known: &known, ..*scope }, select, orders)?;
-    let computed = known.into_iter().map(|(expr, values)| (expr, values.kind)).collect();
     if !matches!(select.distinct, Some(Distinct::Distinct)) {
-        return Ok(Projected { rows, keys, computed });
+        return Ok(Projected { rows, keys });
     }
     let first = groups_of(&rows)?.first;
     let keys = keys
         .iter()
         .map(|(values, options)| Ok((values.take(&first)?, *options)))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Projected { rows: rows.take(&first)?, keys, computed })
+    Ok(Projected { rows: rows.take(&first)?, keys })
+}
+
+fn windowed_call(scope: &Scope<'_>, call: &Expr) -> Result<Window> {
+    resolve::rows::window(scope, calls::as_call(call)?).map_err(|error| error.at(call))
 }
 
 /// Evaluates the `SELECT` list for some of the scope's rows, the `own` ones. `adjust` gets the values of each
@@ -238,10 +228,10 @@ pub(in crate::sql) fn windowed(
     own: &[Option<u32>],
     mut adjust: impl FnMut(usize, Values) -> Result<Values>,
 ) -> Result<Relation> {
-    let (mut known, mut windows) = (Vec::new(), window::Windows::default());
+    let (mut known, mut windows) = (Vec::new(), Windows::default());
     for (at, call) in calls.iter().enumerate() {
-        let values =
-            window::evaluate(scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(*call))?;
+        let window = windowed_call(scope, call)?;
+        let values = window::evaluate(scope, &window, &mut windows)?;
         known.push(((*call).clone(), adjust(at, values)?));
     }
     Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.0))
@@ -253,51 +243,26 @@ fn shown(
     select: &Select,
     orders: &[(Expr, OrderByOptions)],
 ) -> Result<(Relation, Vec<(Values, OrderByOptions)>)> {
-    let mut rows = Relation { height: scope.height(), ..Relation::default() };
-    for item in &select.projection {
-        list_item(scope, item, &mut rows)?;
-    }
-    for item in &select.projection {
-        other_names(scope, item, &mut rows);
-    }
-    places(scope, &mut rows);
-    let keys = order_keys(scope, orders, &rows)?;
+    let rows = list::rows(scope, &resolve::list::list(scope, select)?)?;
+    let keys = sort_values(scope, orders, &rows)?;
     Ok((rows, keys))
 }
 
 /// Evaluates the sort keys for the rows of a SELECT list.
-pub(in crate::sql) fn order_keys(
+fn sort_values(
     scope: &Scope<'_>,
     orders: &[(Expr, OrderByOptions)],
     rows: &Relation,
 ) -> Result<Vec<(Values, OrderByOptions)>> {
-    orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, rows)?, *options))).collect()
+    list::sort_values(scope, &resolve::list::sort_keys(scope, orders, &rows.fields)?, rows)
 }
 
-/// A sort key: the number of a column, its name in the `SELECT` list, or an expression.
-fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> {
-    if let Expr::Value(value) = expr
-        && let Value::Number(text, _) = &value.value
-    {
-        let index = text
-            .parse::<usize>()
-            .ok()
-            .and_then(|ordinal| ordinal.checked_sub(1))
-            .filter(|index| *index < rows.fields.len());
-        return match index {
-            Some(index) => rows.values(index),
-            None => {
-                Err(SqlError::new(format!("ORDER BY {text}: there is no such column in the SELECT list"))
-                    .at(expr))
-            }
-        };
-    }
-    let mut known: Vec<(Expr, Values)> = Vec::new();
-    for (at, field) in rows.fields.iter().enumerate() {
-        known.push((Expr::Identifier(Ident::new(field.name.to_lowercase())), rows.values(at)?));
-    }
-    known.extend(scope.known.iter().cloned());
-    Scope { known: &known, ..*scope }.column(expr)
+/// Applies OFFSET and LIMIT.
+fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
+    let (offset, count) = limits(like, query)?;
+    // Rows equal to the last one have been included when the rows were sorted.
+    let count = if has_ties(query) { usize::MAX } else { count };
+    Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
 }
 
 pub(in crate::sql) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {

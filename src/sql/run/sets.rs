@@ -1,13 +1,12 @@
 //! UNION, INTERSECT and EXCEPT, and bare VALUES.
 
 use polars::prelude::Series;
-use sqlparser::ast::{Expr, SetOperator, SetQuantifier, Values as ValueRows};
+use sqlparser::ast::{SetOperator, SetQuantifier, Values as ValueRows};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::{Limits, row_bytes};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::calls::arguments;
-use crate::sql::syntax::names;
+use crate::sql::syntax::calls::cells;
 use crate::sql::types::cast;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::{NTH, OBJECT, RECORD, SIDE, is_place};
@@ -33,14 +32,6 @@ pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
-}
-
-/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
-fn cells(row: &[Expr]) -> Vec<&Expr> {
-    match row {
-        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
-        row => row.iter().collect(),
-    }
 }
 
 pub(in crate::sql) fn combine(

@@ -5,19 +5,20 @@
 //! subquery is evaluated once for each different combination of the outer values that it uses.
 
 mod apart;
-pub(in crate::sql) mod extremes;
 
 use std::collections::HashSet;
 
-use sqlparser::ast::Query;
+use sqlparser::ast::{BinaryOperator, Query};
 
 use super::correlated::{alone, each, shape};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::functions::quantified::compared;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::comparable;
 use crate::sql::types::relation::{Groups, Relation};
+use crate::sql::types::schema::only_column;
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
 
@@ -93,6 +94,21 @@ pub(super) fn contains(
     })
 }
 
+/// `left op ANY (query)`, or ALL.
+pub(super) fn quantified(
+    scope: &Scope<'_>,
+    left: &Expression,
+    op: &BinaryOperator,
+    query: &Query,
+    is_any: bool,
+) -> Result<Values> {
+    let (groups, results) = match alone(scope, query)? {
+        Some(rows) => (Groups::one(scope.height()), vec![rows]),
+        None => each(scope, query)?,
+    };
+    compared(scope, left, (op, is_any), &groups, &results)
+}
+
 /// The result of a subquery with one column (or several, for row values), in which values are searched.
 struct Set {
     kind: Kind,
@@ -147,13 +163,8 @@ impl Set {
 }
 
 /// The value of a subquery with one column and at most one row.
-pub(in crate::sql) fn single(rows: &Relation) -> Result<Values> {
-    if rows.fields.len() != 1 {
-        return Err(SqlError::new(format!(
-            "a subquery used as a value must have one column, not {}",
-            rows.fields.len()
-        )));
-    }
+fn single(rows: &Relation) -> Result<Values> {
+    only_column(&rows.fields)?;
     match rows.height {
         0 => Ok(Values::null(rows.values(0)?.kind)),
         1 => Ok(Values { constant: true, ..rows.values(0)? }),

@@ -39,6 +39,7 @@ use crate::sql::bind::Bound;
 use crate::sql::catalog;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::constants;
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::plan::divide::{Divided, EventsTable};
 use crate::sql::plan::logical;
@@ -176,7 +177,7 @@ impl Flow {
             filters: filters.clone(),
             is_store,
             reduction,
-            wanted: bound.typed(&Relation::default(), |like| select::wanted(like, &tree)),
+            wanted: bound.typed(&Relation::default(), |like| constants::wanted(like, &tree)),
             tree,
             sorted_first: None,
             sought: Vec::new(),

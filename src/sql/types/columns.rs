@@ -1,6 +1,6 @@
 //! Which column a name means.
 
-use sqlparser::ast::{Ident, TableAlias, Visit};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, TableAlias, Visit};
 
 use super::relation::{Field, Relation};
 use crate::sql::error::{Result, SqlError};
@@ -73,4 +73,34 @@ pub(in crate::sql) fn aliased(rows: Relation, alias: Option<&TableAlias>, table:
 
 pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
+}
+
+/// The condition that USING stands for.
+pub(in crate::sql) fn equal_columns(
+    left: &[Field],
+    right: &[Field],
+    columns: &[String],
+) -> Result<Option<Expr>> {
+    let side = |fields: &[Field], name: &str| {
+        let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        let field =
+            field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
+        let qualifier = field.qualifier.iter().map(Ident::new);
+        Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
+    };
+    let mut condition: Option<Expr> = None;
+    for name in columns {
+        let equal = Expr::BinaryOp {
+            left: Box::new(side(left, name)?),
+            op: BinaryOperator::Eq,
+            right: Box::new(side(right, name)?),
+        };
+        condition = Some(match condition {
+            None => equal,
+            Some(before) => {
+                Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
+            }
+        });
+    }
+    Ok(condition)
 }

@@ -6,9 +6,10 @@
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr};
 
 use crate::sql::error::{Result, SqlError};
-use crate::sql::functions::predicate;
+use crate::sql::eval::resolve;
+use crate::sql::functions::{aggregate, predicate};
 use crate::sql::run::join::Matched;
-use crate::sql::run::{aggregate, from, join};
+use crate::sql::run::{from, join};
 use crate::sql::scope::{Scope, mask};
 use crate::sql::syntax::{calls, grouping, names, walk};
 use crate::sql::types::columns;
@@ -62,7 +63,9 @@ impl<'q> Apart<'q> {
             op: BinaryOperator::And,
             right: Box::new(next),
         });
-        join::found(&Scope { known: &[], ..*scope }, outer, &self.inner, condition.as_ref())
+        let scope = Scope { known: &[], ..*scope };
+        let condition = resolve::join::condition(&scope, outer, &self.inner, condition.as_ref())?;
+        join::found(&scope, outer, &self.inner, &condition)
     }
 
     /// The selected expression, if it uses only inner tables.
@@ -212,10 +215,8 @@ fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, 
     let inside = Scope { relation: inner, ..own(scope) };
     let mut known = Vec::new();
     for call in &apart.calls.aggregates {
-        known.push((
-            call.clone(),
-            aggregate::evaluate(&inside, calls::as_call(call)?, &groups).map_err(|error| error.at(call))?,
-        ));
+        let aggregate = resolve::rows::aggregate(&inside, calls::as_call(call)?)?;
+        known.push((call.clone(), aggregate::evaluate(&inside, &aggregate, &groups)?));
     }
     let rows = Relation { height: groups.count(), ..Relation::default() };
     let after = Scope { relation: &rows, known: &known, ungrouped: Some(&inside), ..inside };

@@ -1,19 +1,10 @@
-//! OFFSET and LIMIT.
+//! Numbers that a query gives once for all rows: OFFSET and LIMIT, the percentage of TABLESAMPLE.
 
-use sqlparser::ast::{Expr, LimitClause, Query};
+use sqlparser::ast::{Expr, LimitClause, Query, Spanned, TableSample, TableSampleMethod, TableSampleUnit};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::grouping::has_ties;
-use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
-
-pub(super) fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
-    let (offset, count) = limits(like, query)?;
-    // Rows equal to the last one have been included when the rows were sorted.
-    let count = if has_ties(query) { usize::MAX } else { count };
-    Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
-}
 
 /// The number of rows that are used, from the first one on.
 pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
@@ -62,4 +53,21 @@ fn number(like: &Scope<'_>, expr: &Expr) -> Result<usize> {
         Some(number) => Ok(number),
         None => Err(SqlError::new("LIMIT and OFFSET need a whole number").at(expr)),
     }
+}
+
+/// The percentage of the rows that TABLESAMPLE takes.
+pub(in crate::sql) fn percentage(like: &Scope<'_>, sample: &TableSample) -> Result<f64> {
+    let is_known =
+        matches!(sample.name, None | Some(TableSampleMethod::Bernoulli | TableSampleMethod::System));
+    let quantity =
+        sample.quantity.as_ref().filter(|quantity| !matches!(quantity.unit, Some(TableSampleUnit::Rows)));
+    let (Some(quantity), true) = (quantity, is_known && sample.bucket.is_none() && sample.offset.is_none())
+    else {
+        return Err(SqlError::new("of TABLESAMPLE, BERNOULLI (percent) and SYSTEM (percent) are supported"));
+    };
+    let percent = like.eval(&quantity.value)?;
+    let percent = percent.doubles().ok().filter(|_| percent.constant).and_then(|percent| percent.get(0));
+    percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| {
+        SqlError::new("TABLESAMPLE takes a percentage from 0 to 100").at_span(quantity.value.span())
+    })
 }
