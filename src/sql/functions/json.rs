@@ -18,7 +18,6 @@ use crate::sql::types::json::{json_string, scalar_text};
 use crate::sql::types::values::{Texts, Values};
 use path::{Needed, Step, at, follow, parse_path};
 use serde_json::value::RawValue;
-use sql_path::SqlPath;
 
 use crate::tables::Kind;
 use crate::tables::builder::{elements_of, members_of};
@@ -125,13 +124,13 @@ fn by_sql_path<T: crate::sql::types::values::Cell>(
     call.arity(2, 3)?;
     let texts = json_of(call)?;
     let any_case = matches!(call.arg(0)?.kind, Kind::Row(_));
-    let one = call.arg(1)?.constant_text().map(|path| SqlPath::parse(&path, any_case)).transpose()?;
+    let one = call.arg(1)?.constant_text().map(|path| sql_path_text::parse(&path, any_case)).transpose()?;
     let paths = call.texts(1)?;
     call.build(kind, |row| {
         let Some((text, path)) = texts.get(row).zip(paths.get(row)) else { return Ok(None) };
         Ok(cell(match &one {
             Some(path) => path.values(text),
-            None => SqlPath::parse(path, any_case)?.values(text),
+            None => sql_path_text::parse(path, any_case)?.values(text),
         }))
     })
 }

@@ -6,8 +6,6 @@
 
 use serde_json::value::RawValue;
 
-use super::sql_path_text::parse;
-use crate::sql::error::Result;
 use crate::tables::builder::members_of;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -72,10 +70,6 @@ pub(super) enum Operand {
 }
 
 impl SqlPath {
-    pub fn parse(text: &str, any_case: bool) -> Result<Self> {
-        parse(text).map(|path| Self { any_case, ..path })
-    }
-
     /// The values that the path leads to, as JSON; `None` for an error.
     pub fn values(&self, text: &str) -> Option<Vec<String>> {
         let whole = serde_json::from_str::<&RawValue>(text).ok()?.get();
@@ -265,56 +259,5 @@ fn type_of(value: &str) -> &'static str {
         Some('t' | 'f') => "boolean",
         Some('n') => "null",
         _ => "number",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CALL: &str =
-        r#"{"ids": [{"tag": "prod", "n": 1}, {"tag": "dev", "n": 2, "x": [7, 8]}], "one": {"n": 9}}"#;
-
-    fn at(path: &str) -> Option<Vec<String>> {
-        SqlPath::parse(path, false).unwrap().values(CALL)
-    }
-
-    #[test]
-    fn a_path_leads_to_any_number_of_values() {
-        let is = |path: &str, values: &[&str]| assert_eq!(at(path).unwrap(), values, "{path}");
-        is("lax $.ids[*].n", &["1", "2"]);
-        is("lax $.ids.n", &["1", "2"]);
-        is("lax $.ids[last].n", &["2"]);
-        is("lax $.ids[last - 1].n", &["1"]);
-        is("lax $.ids[0 to 5].n", &["1", "2"]);
-        is("lax $.ids[1, 0].n", &["2", "1"]);
-        is("lax $.ids[7].n", &[]);
-        is("lax $.one[0].n", &["9"]);
-        is("lax $.one.*", &["9"]);
-        is("lax $.ids.x.size()", &["2"]);
-        is("lax $.ids.tag.type()", &["\"string\"", "\"string\""]);
-        is("lax $.\"one\".n", &["9"]);
-    }
-
-    #[test]
-    fn filters_keep_the_values_for_which_they_hold() {
-        let is = |path: &str, values: &[&str]| assert_eq!(at(path).unwrap(), values, "{path}");
-        is(r#"lax $.ids[*]?(@.tag == "prod").n"#, &["1"]);
-        is(r#"lax $.ids?(@.n > 1 && @.tag <> "prod").tag"#, &["\"dev\""]);
-        is("lax $.ids?(@.n <= 1 || exists(@.x)).n", &["1", "2"]);
-        is("lax $.ids?(!(@.n == 1)).n", &["2"]);
-        is("lax $.ids?(@.x == 8).n", &["2"]);
-        is(r#"lax $.ids?(@.tag starts with "pr").n"#, &["1"]);
-        is(r#"lax $.ids?(@.tag > 3).n"#, &[]);
-        is("lax $.ids?(@.n < $.one.n).n", &["1", "2"]);
-    }
-
-    #[test]
-    fn strict_paths_refuse_what_is_not_there() {
-        for path in ["strict $.none", "strict $.ids.n", "strict $.one[0]", "strict $.ids[2]"] {
-            assert_eq!(at(path), None, "{path}");
-        }
-        assert_eq!(at("strict $.ids[*].n"), Some(vec!["1".to_owned(), "2".to_owned()]));
-        assert_eq!(SqlPath::parse("lax $", false).unwrap().values("{\"a\":"), None);
     }
 }

@@ -3,8 +3,9 @@
 use super::sql_path::{Comparison, Condition, Index, Method, Operand, SqlPath, Step};
 use crate::sql::error::{Result, SqlError};
 
-/// Parses a path. `lax` may be missing, and so may the `$` in front.
-pub(super) fn parse(text: &str) -> Result<SqlPath> {
+/// Parses a path. `lax` may be missing, and so may the `$` in front. `any_case`: names are compared ignoring their
+/// case.
+pub(super) fn parse(text: &str, any_case: bool) -> Result<SqlPath> {
     let mut reader = Reader { rest: text.trim(), depth: 0 };
     let is_strict = reader.word("strict");
     let _ = is_strict || reader.word("lax");
@@ -19,9 +20,7 @@ pub(super) fn parse(text: &str) -> Result<SqlPath> {
         })
     };
     match path {
-        Some((steps, method)) if reader.rest.is_empty() => {
-            Ok(SqlPath { is_strict, any_case: false, steps, method })
-        }
+        Some((steps, method)) if reader.rest.is_empty() => Ok(SqlPath { is_strict, any_case, steps, method }),
         _ => Err(SqlError::new(format!(
             "'{text}' is no JSON path that is supported: $.member, $.*, $[index], $[*], $[last], \
              ?(@.member == \"text\"), size(), type()"
@@ -217,5 +216,56 @@ impl Reader<'_> {
         self.rest = rest;
         serde_json::from_str::<serde_json::Number>(number).ok()?;
         Some(Operand::Literal(number.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: &str =
+        r#"{"ids": [{"tag": "prod", "n": 1}, {"tag": "dev", "n": 2, "x": [7, 8]}], "one": {"n": 9}}"#;
+
+    fn at(path: &str) -> Option<Vec<String>> {
+        parse(path, false).unwrap().values(CALL)
+    }
+
+    #[test]
+    fn a_path_leads_to_any_number_of_values() {
+        let is = |path: &str, values: &[&str]| assert_eq!(at(path).unwrap(), values, "{path}");
+        is("lax $.ids[*].n", &["1", "2"]);
+        is("lax $.ids.n", &["1", "2"]);
+        is("lax $.ids[last].n", &["2"]);
+        is("lax $.ids[last - 1].n", &["1"]);
+        is("lax $.ids[0 to 5].n", &["1", "2"]);
+        is("lax $.ids[1, 0].n", &["2", "1"]);
+        is("lax $.ids[7].n", &[]);
+        is("lax $.one[0].n", &["9"]);
+        is("lax $.one.*", &["9"]);
+        is("lax $.ids.x.size()", &["2"]);
+        is("lax $.ids.tag.type()", &["\"string\"", "\"string\""]);
+        is("lax $.\"one\".n", &["9"]);
+    }
+
+    #[test]
+    fn filters_keep_the_values_for_which_they_hold() {
+        let is = |path: &str, values: &[&str]| assert_eq!(at(path).unwrap(), values, "{path}");
+        is(r#"lax $.ids[*]?(@.tag == "prod").n"#, &["1"]);
+        is(r#"lax $.ids?(@.n > 1 && @.tag <> "prod").tag"#, &["\"dev\""]);
+        is("lax $.ids?(@.n <= 1 || exists(@.x)).n", &["1", "2"]);
+        is("lax $.ids?(!(@.n == 1)).n", &["2"]);
+        is("lax $.ids?(@.x == 8).n", &["2"]);
+        is(r#"lax $.ids?(@.tag starts with "pr").n"#, &["1"]);
+        is(r#"lax $.ids?(@.tag > 3).n"#, &[]);
+        is("lax $.ids?(@.n < $.one.n).n", &["1", "2"]);
+    }
+
+    #[test]
+    fn strict_paths_refuse_what_is_not_there() {
+        for path in ["strict $.none", "strict $.ids.n", "strict $.one[0]", "strict $.ids[2]"] {
+            assert_eq!(at(path), None, "{path}");
+        }
+        assert_eq!(at("strict $.ids[*].n"), Some(vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(parse("lax $", false).unwrap().values("{\"a\":"), None);
     }
 }
