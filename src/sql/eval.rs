@@ -131,6 +131,11 @@ fn cast_to(
     is_lenient: bool,
 ) -> Result<Values> {
     let lenient = scope.lenient || is_lenient;
-    let values = cast::cast(&scope.value(value)?, to, scope.height(), lenient)?;
+    let values = scope.value(value)?;
+    let values = match to {
+        Kind::Date | Kind::Timestamp { .. } => partition::whole(scope, value, values)?,
+        _ => values,
+    };
+    let values = cast::cast(&values, to, scope.height(), lenient)?;
     cast::cut(values, written, scope.height(), lenient)
 }

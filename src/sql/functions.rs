@@ -92,7 +92,14 @@ pub(in crate::sql) fn is_known(name: &str) -> bool {
 
 /// Calls a scalar function that evaluates all its arguments.
 pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expression]) -> Result<Values> {
-    let args = arguments.iter().map(|argument| scope.value(argument)).collect::<Result<Vec<_>>>()?;
+    let args = arguments.iter().map(|argument| {
+        let values = scope.value(argument)?;
+        if matches!(name, "date" | "from_iso8601_date") {
+            return partition::whole(scope, argument, values);
+        }
+        Ok(values)
+    });
+    let args = args.collect::<Result<Vec<_>>>()?;
     made(scope, name, args, scope.height())
 }
 

@@ -10,19 +10,37 @@ use crate::sql::syntax::names::{free, written};
 /// that begins with a table takes precedence over a column with the same name as a table.
 pub(in crate::sql) fn find(fields: &[Field], parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
-        let mut matches = fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name)
-                && qualifier
-                    .is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
-        });
-        if let Some((index, _)) = matches.next() {
-            if matches.next().is_some() {
+        let matches = || {
+            fields.iter().enumerate().filter(|(_, field)| {
+                field.name.eq_ignore_ascii_case(name)
+                    && qualifier.is_none_or(|asked| {
+                        field.qualifier.as_deref().is_some_and(|own| is_called(own, asked))
+                    })
+            })
+        };
+        match (one(matches()), one(matches().filter(|(_, field)| !field.is_added))) {
+            (Found::Nothing, _) => {}
+            (Found::One(index), _) | (Found::Several, Found::One(index)) => return Ok(Some((index, used))),
+            _ => {
                 return Err(SqlError::new(format!("column {name} is ambiguous: more than one table has it")));
             }
-            return Ok(Some((index, used)));
         }
     }
     Ok(None)
+}
+
+enum Found {
+    Nothing,
+    One(usize),
+    Several,
+}
+
+fn one<'a>(mut matches: impl Iterator<Item = (usize, &'a Field)>) -> Found {
+    match (matches.next(), matches.next()) {
+        (None, _) => Found::Nothing,
+        (Some((index, _)), None) => Found::One(index),
+        _ => Found::Several,
+    }
 }
 
 /// Whether a table has this name: its unique name, or the name in the query.

@@ -58,7 +58,11 @@ fn columns<'s>(
 }
 
 fn unqualified(field: &Field) -> Field {
-    Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }
+    Field {
+        is_date: field.is_date,
+        is_added: field.is_added,
+        ..Field::new(field.name.clone(), field.kind.clone())
+    }
 }
 
 /// `*` also copies the other names of columns, hidden, so that a surrounding query can use them.
