@@ -21,6 +21,7 @@ mod elastic;
 mod example;
 mod fields;
 mod foreign;
+mod form;
 #[cfg(feature = "sql")]
 pub(crate) mod guard;
 mod gunzip;

@@ -37,7 +37,7 @@ pub use question::{About, Question, Registry};
 
 use crate::model::{
     Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence,
-    Timestamp, Verdict, plural,
+    TagEnd, Timestamp, Verdict, plural,
 };
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym};
 
@@ -272,8 +272,16 @@ impl<'h> Case<'h> {
             .tag()
             .map(|tag| self.history.find_string(tag).and_then(|tag| known.repository.tags.get(&tag)));
         let holder = tag.flatten().and_then(|tag| tag.holder).map(|at| &known.repository.images[at]);
+        // What took the tag is not in the logs: some other image may have it. A list of the whole repository
+        // would show that.
+        let may_be_elsewhere = known.repository.listing.is_none()
+            && self
+                .asked_tag()
+                .and_then(|tag| known.repository.tag_lives.get(&tag)?.spans.last())
+                .is_some_and(|last| last.end == Some(TagEnd::NotLogged));
+        let tag_exists = tag.flatten().map(|tag| tag.holder.is_some());
         Exists {
-            tag_exists: tag.map(|tag| tag.map(|tag| tag.holder.is_some())).unwrap_or_default(),
+            tag_exists: tag_exists.filter(|exists| *exists || !may_be_elsewhere),
             digest_exists,
             tag_points_to: holder.and_then(|image| self.history.digest(image.digest)),
         }

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 mod exporters;
 #[path = "support/fixtures/json.rs"]
 mod ordered;
+#[path = "inputs/several_runs.rs"]
+mod several_runs;
 #[path = "inputs/spellings.rs"]
 mod spellings;
 #[path = "inputs/tools.rs"]

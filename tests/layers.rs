@@ -124,9 +124,9 @@ const SQL_LAYERS: &[&[&str]] = &[
     &["collect"],
     &["query"],
     &["stream"],
+    &["run"],
     &["plan"],
     &["bind"],
-    &["run"],
     &["eval"],
     &["functions"],
     &["scope", "catalog", "answer"],
@@ -142,6 +142,7 @@ const SQL_LAYERS: &[&[&str]] = &[
 /// `Evaluator`.
 const ONE_TYPE: &[(&str, &str)] = &[
     ("bind", "the binder"),
+    ("expression", "expressions and queries, which contain each other"),
     ("plan/divide", "the search for keys of shares"),
     ("stream/flow", "a query that is worked out piece by piece"),
     ("collect", "what the workers of a scan share"),
@@ -304,5 +305,39 @@ fn no_files_of_sql_use_each_other_in_a_circle() {
             }
         }
     }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// What of the syntax tree an operator may see: the expressions by which computed values are told apart, and how rows
+/// are sorted and put together.
+const SEEN_BY_RUN: &[&str] = &["Expr", "OrderByOptions", "SetOperator", "SetQuantifier", "BinaryOperator"];
+
+/// Files of `run` that see more of it, and why.
+const SEE_TREES: &[(&str, &str)] = &[
+    ("run/engine", "operators are made of a query where it is run"),
+    ("run/subquery/apart", "the conditions of a correlated subquery are told apart by the names in them"),
+];
+
+#[test]
+fn operators_are_run_and_not_syntax_trees() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (file, text) in sql_files() {
+        if !file.starts_with("run/") || SEE_TREES.iter().any(|(name, _)| *name == file) {
+            continue;
+        }
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.map(str::trim).collect::<Vec<_>>().join(" ");
+        for statement in code.split(';').filter_map(|statement| statement.trim().strip_prefix("use ")) {
+            for path in written_out(statement) {
+                let Some(tree) = path.strip_prefix("sqlparser::ast") else { continue };
+                seen += 1;
+                if !SEEN_BY_RUN.iter().any(|name| tree == format!("::{name}")) {
+                    wrong.push(format!("{file} uses {path}"));
+                }
+            }
+        }
+    }
+    assert!(seen > 0, "uses of the syntax tree are found");
     assert_eq!(wrong, Vec::<String>::new());
 }

@@ -119,55 +119,7 @@ fn whole_logs_and_the_registry_agree() {
 fn a_snapshot_and_the_logs_since_know_what_is_there() {
     let (mut wrong, mut judged) = (Vec::new(), 0);
     for seed in sim::seeds(12) {
-        let world = World::generate(seed);
-        let (truth, uncertain) = (there(&world), Truth::of(&world).uncertain);
-        let folder = tempfile::tempdir().expect("a folder");
-        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        sim::answers::in_the_midst(&world, folder.path());
-        let since = sim::clock::rfc3339(world.asked_at);
-        let shown = shown(&json_of(&["timeline", "--since", &since], folder.path()));
-        let certain: BTreeMap<String, &Repo> = world
-            .repos
-            .iter()
-            .filter(|repo| repo.certain)
-            .map(|repo| (format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name), repo))
-            .collect();
-        // What happened before the trail is uncertain without an answer, and certain with one.
-        let is_certain = |(place, digest): &(String, String)| {
-            let Some(repo) = certain.get(place) else { return false };
-            let lives = &repo.lives[digest];
-            let silent = lives.iter().any(|life| life.silent || life.is_told);
-            !silent
-                && (lives[0].start < world.trail_start
-                    || !uncertain.contains(&(repo.id.clone(), digest.clone())))
-        };
-        for (image, (state, tags)) in truth.iter().filter(|(image, _)| is_certain(image)) {
-            judged += 1;
-            let found = shown.get(image);
-            if found.is_none_or(|(shown, with)| shown != state || with != tags) {
-                wrong.push(format!("SEED={seed} {image:?}: {state} {tags:?}, shown {found:?}"));
-            }
-        }
-        let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
-        let extra = shown.iter().filter(|((place, digest), (state, _))| {
-            certain.get(place).is_some_and(|repo| {
-                repo.lives.get(digest).is_some_and(|lives| lives.iter().all(|life| !life.silent))
-            }) && living(state)
-        });
-        wrong.extend(
-            extra
-                .filter(|(image, _)| !truth.contains_key(*image))
-                .map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
-        );
-        let document = json_of(&["detect"], folder.path());
-        for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
-            let place = ["registry_id", "region", "name"]
-                .map(|key| found["repository"][key].as_str().unwrap_or_default())
-                .join(" ");
-            if certain.contains_key(&place) {
-                wrong.push(format!("SEED={seed}: {}", found["text"]));
-            }
-        }
+        judged += with_an_answer_between(seed, &mut wrong);
     }
     assert!(
         wrong.is_empty(),
@@ -176,6 +128,76 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
         wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n")
     );
     assert!(judged > 50, "{judged} images");
+}
+
+/// Worlds in which the answer gave an archived image a tag that the logs have on another one: it was taken out of the
+/// archive, and that it is there was told as a contradiction (522). In others a replica's tags were made immutable
+/// before the logs that are read, which only an answer about the repository tells: the simulated registry gave none (31,
+/// 37, 601).
+#[test]
+fn worlds_of_which_an_answer_between_was_misread_once() {
+    let mut wrong = Vec::new();
+    if std::env::var_os("SEED").is_none() {
+        for seed in [31, 37, 522, 601] {
+            with_an_answer_between(seed, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Adds what is shown wrongly of a world whose registries are asked at some time. Returns the number of images that
+/// were compared.
+fn with_an_answer_between(seed: u64, wrong: &mut Vec<String>) -> usize {
+    let world = World::generate(seed);
+    let (truth, uncertain) = (there(&world), Truth::of(&world).uncertain);
+    let folder = tempfile::tempdir().expect("a folder");
+    Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+    sim::answers::in_the_midst(&world, folder.path());
+    let since = sim::clock::rfc3339(world.asked_at);
+    let shown = shown(&json_of(&["timeline", "--since", &since], folder.path()));
+    let certain: BTreeMap<String, &Repo> = world
+        .repos
+        .iter()
+        .filter(|repo| repo.certain)
+        .map(|repo| (format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name), repo))
+        .collect();
+    // What happened before the trail is uncertain without an answer, and certain with one.
+    let is_certain = |(place, digest): &(String, String)| {
+        let Some(repo) = certain.get(place) else { return false };
+        let lives = &repo.lives[digest];
+        let silent = lives.iter().any(|life| life.silent || life.is_told);
+        !silent
+            && (lives[0].start < world.trail_start || !uncertain.contains(&(repo.id.clone(), digest.clone())))
+    };
+    let mut judged = 0;
+    for (image, (state, tags)) in truth.iter().filter(|(image, _)| is_certain(image)) {
+        judged += 1;
+        let found = shown.get(image);
+        if found.is_none_or(|(shown, with)| shown != state || with != tags) {
+            wrong.push(format!("SEED={seed} {image:?}: {state} {tags:?}, shown {found:?}"));
+        }
+    }
+    let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
+    let extra = shown.iter().filter(|((place, digest), (state, _))| {
+        certain.get(place).is_some_and(|repo| {
+            repo.lives.get(digest).is_some_and(|lives| lives.iter().all(|life| !life.silent))
+        }) && living(state)
+    });
+    wrong.extend(
+        extra
+            .filter(|(image, _)| !truth.contains_key(*image))
+            .map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
+    );
+    let document = json_of(&["detect"], folder.path());
+    for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
+        let place = ["registry_id", "region", "name"]
+            .map(|key| found["repository"][key].as_str().unwrap_or_default())
+            .join(" ");
+        if certain.contains_key(&place) {
+            wrong.push(format!("SEED={seed}: {}", found["text"]));
+        }
+    }
+    judged
 }
 
 /// Every place that `rescue` lists really has the image.

@@ -58,6 +58,9 @@ pub struct Settled {
 
 /// Adds the settings that the command line leaves open.
 pub fn settle(arguments: Vec<OsString>) -> Result<Settled, Failure> {
+    if !may_have_settings(&arguments) {
+        return Ok(Settled { arguments, note: None, show: None });
+    }
     // Errors in the command line are reported when it is parsed for good.
     let command = Cli::command();
     let matches = command.clone().ignore_errors(true).try_get_matches_from(&arguments).ok();
@@ -82,6 +85,19 @@ pub fn settle(arguments: Vec<OsString>) -> Result<Settled, Failure> {
     }
     let note = note(&found);
     Ok(Settled { arguments: with(arguments, &found), note, show: None })
+}
+
+/// Whether there may be a file or a variable with settings, or the command line asks for them. Mostly there is
+/// none, and the command line is parsed once only.
+fn may_have_settings(arguments: &[OsString]) -> bool {
+    let is_option = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument.starts_with("--") && argument.contains("config")
+    };
+    let is_variable = |(name, _): (OsString, OsString)| name.to_string_lossy().starts_with(PREFIX);
+    arguments.iter().any(is_option)
+        || std::env::vars_os().any(is_variable)
+        || Path::new(NAME).symlink_metadata().is_ok()
 }
 
 fn has(verb: &Command, id: &str) -> bool {

@@ -63,10 +63,17 @@ impl Decoder {
             }
             listed => listed,
         };
-        let mut archive = match ZipArchive::new(source) {
+        let mut archive = match ZipArchive::new(&mut source) {
             Ok(archive) => archive,
             Err(error) => {
-                return failed(format!("a zip archive that cannot be opened: {}", zip_reason(&error)));
+                let reason = format!("a zip archive that cannot be opened: {}", zip_reason(&error));
+                return match self.zip_without_directory(&mut source, &mut allowance, ask) {
+                    Ok(0) => failed(reason),
+                    Ok(_) => failed(format!(
+                        "{reason}; its members were read one after another, as far as they are there"
+                    )),
+                    Err(stopped) => failed(stopped),
+                };
             }
         };
         for index in 0..archive.len() {
@@ -97,6 +104,30 @@ impl Decoder {
             )),
             _ => done(),
         }
+    }
+
+    /// Reads the members of a zip archive that was cut off: its directory, which is at the end, is missing, but
+    /// each member has its name in front. Returns how many were read.
+    fn zip_without_directory<S: RecordSink + ?Sized>(
+        &mut self,
+        source: &mut (impl Read + Seek),
+        allowance: &mut Allowance,
+        ask: &mut Ask<'_, S>,
+    ) -> Result<u64, String> {
+        source.rewind().map_err(|error| error.to_string())?;
+        let mut source = io::BufReader::new(source);
+        let mut members = 0;
+        while let Ok(Some(mut member)) = zip::read::read_zipfile_from_stream(&mut source) {
+            let name = member.name().map_or_else(|_| format!("#{members}"), std::borrow::Cow::into_owned);
+            // What is not read of a member is passed over when it is dropped.
+            if name.ends_with('/') || !self.begins(&name, ask) {
+                continue;
+            }
+            members += 1;
+            let size = member.compressed_size();
+            self.member(&name, &mut member, size, allowance, ask)?;
+        }
+        Ok(members)
     }
 
     /// The same for an archive that can only be read from the beginning: it is held in memory if it is

@@ -17,6 +17,7 @@
 
 mod drift;
 mod mark;
+mod ordinary;
 mod own;
 mod sources;
 mod stretch;
@@ -33,6 +34,7 @@ use super::identity::is_event_id;
 use super::json::skip_space;
 use super::repair::may_have_half_a_character;
 use mark::Mark;
+use ordinary::Ordinary;
 use own::{Last, Own, Usual};
 use sources::Sources;
 use stretch::{Block, Stretch, between};
@@ -58,6 +60,7 @@ pub(super) struct HotPath {
     /// The tables of the last object's [`Wanted::Named`].
     named: Option<Sources<'static>>,
     pieces: Vec<Piece>,
+    ordinary: Ordinary,
 }
 
 /// A wanted record.
@@ -83,7 +86,7 @@ struct Current {
 
 impl Default for HotPath {
     fn default() -> Self {
-        Self { escape: Finder::new(b"\\u00"), named: None, pieces: Vec::new() }
+        Self { escape: Finder::new(b"\\u00"), named: None, pieces: Vec::new(), ordinary: Ordinary::default() }
     }
 }
 
@@ -114,7 +117,8 @@ impl HotPath {
             current,
         })?;
         // Whoever wrote one of them in another form has written all of them so.
-        (!self.pieces.iter().any(|piece| drift::is_in(text, piece))).then_some(&self.pieces)
+        let Self { pieces, ordinary, .. } = self;
+        (!pieces.iter().any(|piece| drift::is_in(text, piece, ordinary))).then_some(&*pieces)
     }
 
     /// The tables for `wanted`. Small objects take less time than making them.

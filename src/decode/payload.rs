@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::form::Form;
 use super::json::{skip_value, value_behind};
 use super::listed::{bare, elements, members};
 use super::names::{LISTS, is_list_of_texts, is_named_inside, respelled_inside};
@@ -25,7 +26,8 @@ pub(super) fn is_odd(json: &str) -> bool {
     let text = json.as_bytes();
     let keys = keys(text);
     let has_odd_value = |key: &Range<usize>| {
-        text.get(key.clone()).is_some_and(|name| is_odd_value(name, value_behind(text, key.end + 1)))
+        text.get(key.clone())
+            .is_some_and(|name| is_odd_value(name, Form::of(value_behind(text, key.end + 1))))
     };
     keys.iter().any(has_odd_value) || has_other_spellings(json, &keys)
 }
@@ -36,15 +38,12 @@ fn has_other_spellings(json: &str, keys: &[Range<usize>]) -> bool {
     !has_own_name(json, keys) && names.any(|name| is_other_spelling(name.as_bytes()))
 }
 
-/// Whether a member's value, given the text from it on, is no list and no object although CloudTrail has one there.
-#[inline(always)]
-pub(super) fn is_odd_value(name: &[u8], value: &[u8]) -> bool {
-    // Most values are texts, and few names end like those of lists.
-    let may_be_list = matches!(name, [.., b's' | b't']);
-    match value {
-        [b'"', b'{' | b'[' | b'\\' | b' ', ..] => is_one_of(&LISTS, name) || is_one_of(&OBJECTS, name),
-        [b'"' | b'{', ..] | [b'[', b'"', b'{', ..] => may_be_list && is_one_of(&LISTS, name),
-        _ => false,
+/// Whether a member's value is no list and no object although CloudTrail has one there.
+pub(super) fn is_odd_value(name: &[u8], form: Form) -> bool {
+    match form {
+        Form::JsonText | Form::BlankText => is_one_of(&LISTS, name) || is_one_of(&OBJECTS, name),
+        Form::Object | Form::ListOfObjectTexts => is_one_of(&LISTS, name),
+        form => form.is_text() && is_one_of(&LISTS, name),
     }
 }
 
@@ -179,12 +178,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_lists_end_alike() {
+    fn lists_are_odd_where_they_are_none() {
         for name in LISTS {
-            assert!(
-                is_odd_value(name.as_bytes(), b"{}") && is_odd_value(name.as_bytes(), b"\"a\""),
-                "{name}"
-            );
+            for value in ["{}", "\"a\"", "\"[]\"", "[\"{}\"]"] {
+                assert!(is_odd_value(name.as_bytes(), Form::of(value.as_bytes())), "{name} {value}");
+            }
+            for value in ["[]", "null", "[\"a\"]", "1"] {
+                assert!(!is_odd_value(name.as_bytes(), Form::of(value.as_bytes())), "{name} {value}");
+            }
         }
     }
 

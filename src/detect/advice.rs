@@ -224,12 +224,7 @@ impl Situation {
                     create.to_text()
                 )
             }
-            Lost::CacheCopy => {
-                format!(
-                    "Pull it again through the cache, which fetches it anew: `{}`.",
-                    Shell::new("docker pull").argument(&target).to_text()
-                )
-            }
+            Lost::CacheCopy => self.fetched_anew(),
             Lost::Replica => {
                 "Copy it again from its source registry (or push a new tag there: replication copies what is \
                  pushed, and nothing older)."
@@ -242,6 +237,23 @@ impl Situation {
                 Shell::new("docker push").argument(&target).to_text()
             ),
         }
+    }
+
+    /// A cache fetches what upstream has: the image by its digest, and under a tag what the tag is on now.
+    fn fetched_anew(&self) -> String {
+        let image = Shell::new("docker pull").argument(&format!("{}@{}", self.uri(), self.digest));
+        let by_tag = match self.tags.first() {
+            Some((tag, TagNow::Gone)) => format!(
+                "; `{}` brings what upstream has under the tag now",
+                Shell::new("docker pull").argument(&format!("{}:{tag}", self.uri())).to_text()
+            ),
+            _ => String::new(),
+        };
+        format!(
+            "Pull it again through the cache, by its digest: it is fetched anew while upstream still has it \
+             (`{}`){by_tag}.",
+            image.to_text()
+        )
     }
 
     /// What keeps it from happening again.

@@ -5,7 +5,7 @@ use super::reasons;
 use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, child, id};
-use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, UntaggedBy};
+use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, TagEnd, UntaggedBy, plural_verb};
 use crate::timeline::{End, EventNo, History, Image, Loss, RepositoryHistory, Sym, TagSpan};
 
 /// Reports images taken by a rule for untagged images although somebody needed them. Images of an index are
@@ -44,6 +44,8 @@ pub enum Untagged<'h> {
     ReplicaWithoutTag { push: EventNo, taken: Option<(Sym, &'h TagSpan)> },
     /// A call removed its tag.
     Removed(EventNo),
+    /// It had this tag, and the run shows that it had lost it; what took it is not in the logs.
+    TakenUnseen { tag: Sym, span: &'h TagSpan },
     /// It lost its tag before the logs begin, or without an event.
     NotKnown,
 }
@@ -61,12 +63,30 @@ pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     let Some(push) =
         push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event)
     else {
-        return Untagged::NotKnown;
+        return last_tag(history, repository, image, loss)
+            .map_or(Untagged::NotKnown, |(tag, span)| Untagged::TakenUnseen { tag, span });
     };
     if image.origin == PushOrigin::Replication && has_immutable_tags(history, repository) {
         return Untagged::ReplicaWithoutTag { push, taken: taken_tag(history, repository, image, push) };
     }
     Untagged::ByDigest(push)
+}
+
+/// The tag that the image was known to have until the run listed it without one.
+fn last_tag<'h>(
+    history: &History,
+    repository: &'h RepositoryHistory,
+    image: &Image,
+    loss: &Loss,
+) -> Option<(Sym, &'h TagSpan)> {
+    let unseen = |span: &&TagSpan| {
+        span.digest == image.digest && span.ended_by == loss.event && span.end == Some(TagEnd::NotLogged)
+    };
+    let lives = repository.tag_lives.iter();
+    let spans = lives.filter_map(|(tag, life)| Some((*tag, life.spans.iter().rfind(unseen)?)));
+    spans
+        .filter(|(_, span)| span.since.is_some())
+        .max_by_key(|(tag, span)| (span.from, history.text(*tag).to_owned()))
 }
 
 /// Whether some tags cannot be moved there.
@@ -143,6 +163,7 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
         Untagged::Removed(call) => {
             (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call])
         }
+        Untagged::TakenUnseen { tag, span } => taken_unseen(subject, loss, tag, span),
         Untagged::NotKnown => (
             "it had no tag; how it lost it, or that it never had one, happened before the logs begin or was \
              not logged"
@@ -150,6 +171,25 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
             Vec::new(),
         ),
     }
+}
+
+fn taken_unseen(subject: Subject<'_>, loss: &Loss, tag: Sym, span: &TagSpan) -> (String, Vec<EventNo>) {
+    let history = subject.history;
+    let between = |event: &&EventNo| (span.from..=loss.at).contains(&history.noted(**event).time);
+    let silent: Vec<EventNo> = subject.repository.gaps.iter().filter(between).copied().collect();
+    let perhaps = match silent.len() {
+        0 => String::new(),
+        count => format!(
+            " ({} not say what was done, and may have taken it)",
+            plural_verb(count, "event of the repository", ["does", "do"])
+        ),
+    };
+    let text = format!(
+        "it had tag {} since {}, and what took the tag before that run is not in these logs{perhaps}",
+        history.text(tag),
+        history.time(span.since)
+    );
+    (text, std::iter::once(span.since).chain(silent).collect())
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {

@@ -197,6 +197,9 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
             format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
         }
         (Some(false), _) => format!("Neither tag {tag} nor {digest} exists any more."),
+        (None, _) if case.asked_tag().is_some() => {
+            format!("{digest} does not exist any more; where tag {tag} is now is not in these logs.")
+        }
         _ => format!("{digest} does not exist any more."),
     }
 }

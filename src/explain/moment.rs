@@ -273,7 +273,10 @@ pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Mome
             (Some(loss.end == End::Archived), Some(loss.end == End::Archived || back))
         }
         Some(Presence::Early(..) | Presence::Vanished(..)) => (Some(false), Some(false)),
-        Some(Presence::TagGone(image, _)) => (Some(false), Some(!image.is_gone())),
+        // A tag that something took without an event may be on an image that the logs do not know.
+        Some(Presence::TagGone(image, span)) => {
+            ((span.end != Some(TagEnd::NotLogged)).then_some(false), Some(!image.is_gone()))
+        }
     };
     // A tag beside a digest may be elsewhere: only for a question about a tag alone was the tag looked up.
     let by_tag = case.question.about.digest().is_none() && case.question.about.tag().is_some();

@@ -211,6 +211,27 @@ fn a_digest_that_was_asked_for_before_it_came() {
     );
 }
 
+/// The run lists the image without the tag that a push gave it: what took the tag is not in the logs, and
+/// another image may have it.
+#[test]
+fn a_tag_that_something_unseen_took_may_be_on_another_image() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(9).add("PutImage", Action::Omitted);
+    log.at(3 * DAY).run(1, &[], "expire", Some(0)).at(4 * DAY).pull(Some(1), None);
+    for asked in ["shop/api:v1".to_owned(), failed(&format!(":v1@{}", digest(1)))] {
+        let verdict = ask(&log, &asked);
+        assert_eq!((verdict.exists.tag_exists, verdict.exists.digest_exists), (None, Some(false)), "{asked}");
+        assert_ne!(verdict.moment.tag_existed, Some(false), "{asked}");
+        assert!(!said(&verdict).contains("Neither tag"), "{}", said(&verdict));
+    }
+    let summary = &found(&log)[0].summary;
+    assert!(
+        summary.contains("it had tag v1 since 2")
+            && summary.contains("1 event of the repository does not say what was done"),
+        "{summary}"
+    );
+}
+
 #[test]
 fn an_archive_that_was_left_after_the_failure() {
     let mut log = Log::default();

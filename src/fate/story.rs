@@ -4,7 +4,7 @@ use super::places::{Missing, Spot};
 use super::{Fates, ends};
 use crate::detect::{caller, place, rule_in_words};
 use crate::model::{Fate, FatePlace, FateRole, LogText, Outlook, Presence, needing_in_words};
-use crate::timeline::{End, History, Loss, RepositoryHistory};
+use crate::timeline::{End, EventNo, History, Loss, RepositoryHistory};
 
 /// Maximum number of tags that are named.
 const TAGS_MAX: usize = 5;
@@ -178,6 +178,7 @@ pub(super) fn unknown(fates: &Fates<'_>, spots: &[Spot<'_>], places: &[FatePlace
         if spot.has_it() && fates.repository_forecast(repository).is_none() {
             list.extend(policy_unknown(repository).map(|text| format!("In {name}: {text}")));
         }
+        list.extend(illegible_since(history, repository, spot, told));
         if told.role == FateRole::Replica && told.copy_of.is_none() {
             list.push(format!(
                 "Where the replica in {name} comes from: no replication rule of this evidence leads there. \
@@ -202,6 +203,30 @@ pub(super) fn unknown(fates: &Fates<'_>, spots: &[Spot<'_>], places: &[FatePlace
         }
     }
     list
+}
+
+/// An event since the image was seen last that does not say what it did to the repository: it may have taken the image.
+fn illegible_since(
+    history: &History,
+    repository: &RepositoryHistory,
+    spot: &Spot<'_>,
+    told: &FatePlace,
+) -> Option<String> {
+    let seen = spot.seen.some().filter(|_| spot.has_it()).map(|event| history.noted(event).time)?;
+    let since = |event: &&EventNo| history.noted(**event).time >= seen;
+    let first = repository.gaps.iter().filter(since).min_by_key(|event| history.noted(**event).time)?;
+    let event = history.event(*first);
+    let copies: Vec<String> = told.takes.iter().map(place).collect();
+    let copies = match copies.as_slice() {
+        [] => String::new(),
+        copies => format!(", and with it the image in {}", crate::detect::listed(copies)),
+    };
+    Some(format!(
+        "What was done in {} by {} of {}: the record does not say. It may have taken it there{copies}.",
+        place(&spot.name),
+        event.event_name.raw(),
+        event.event_time
+    ))
 }
 
 fn policy_unknown(repository: &RepositoryHistory) -> Option<String> {

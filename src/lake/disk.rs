@@ -110,6 +110,11 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Whether opening and reading files takes requests to a server.
+    fn reads_by_requests(&self) -> bool {
+        false
+    }
+
     /// Replaced files that are kept in place for readers that began before.
     fn awaited(&self) -> BTreeSet<PathBuf> {
         BTreeSet::new()

@@ -9,7 +9,8 @@
 //!   their partition become files without duplicates;
 //! - `collector`: the part of a worker; `flow`: how workers take turns with a commit; `publish`: what a
 //!   commit consists of; `repair`: reads damaged parts again; `overtaken`: what happens if another run has
-//!   committed meanwhile; `shards`: lakes staged by several machines and published by one.
+//!   committed meanwhile; `shards`: lakes staged by several machines and published by one; `shared_ids`: how
+//!   many events have an id in common.
 
 mod buffer;
 mod collector;
@@ -20,6 +21,7 @@ mod overtaken;
 mod publish;
 mod repair;
 mod shards;
+mod shared_ids;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -204,11 +206,13 @@ impl Ingest {
             state.unread_before.clear();
             state.complete = true;
         }
+        state.ends = true;
         let changed = state.since_commit > 0
             || !state.objects.is_empty()
             || state.manifest.generation == 0
             || state.to_be_stored
-            || state.is_repair();
+            || state.is_repair()
+            || state.owes_shared_ids(&*self.disk, self.limits);
         if state.failure.is_none() && (changed || state.all_unread() != state.manifest.unread) {
             state = self.commit(state);
         }

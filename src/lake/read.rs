@@ -271,16 +271,23 @@ impl LakeFeed {
         })
     }
 
-    /// A warning that events of different runs with the same id were not compared.
+    /// A warning that the ids of different runs' events were not all compared.
     fn least(&self) -> Option<String> {
-        let Manifest { events_sharing_an_id: events, generation, plans, .. } = &self.manifest;
-        let several = *generation > 1 || !plans.is_empty();
-        (*events > 0 && several).then(|| {
-            format!(
-                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled \
-                 has the sum of what each of them has met."
-            )
-        })
+        let Manifest { events_sharing_an_id: events, generation, plans, ids_counted, select, .. } =
+            &self.manifest;
+        let is_least = match ids_counted {
+            Some(true) => false,
+            Some(false) if select.is_empty() => true,
+            _ => *events > 0 && (*generation > 1 || !plans.is_empty()),
+        };
+        let why = if select.is_empty() {
+            "the ids of all events of this lake were not compared (its last run was stopped, a file is damaged, \
+             or it has too many events or files for that): they are when a `tagfall ingest` ends"
+        } else {
+            "a lake that keeps only some services, and that several runs or shards have filled, has the sum of \
+             what each of them has met"
+        };
+        is_least.then(|| format!("events_sharing_an_id is {events} at least: {why}."))
     }
 
     /// A warning about files without checksums, whose damage would not be noticed.

@@ -81,12 +81,16 @@ impl Caller {
         let names_inspector = |text: &str| {
             memchr::memchr2_iter(b'i', b'I', text.as_bytes()).any(|at| is_inspector(text.as_bytes(), at))
         };
-        if names_inspector(role) || INSPECTOR.iter().any(|service| agent.contains(service)) {
+        let agent_is_inspector =
+            || names_inspector(agent) && INSPECTOR.iter().any(|service| agent.contains(service));
+        if names_inspector(role) || agent_is_inspector() {
             return Self::PerhapsInspector;
         }
-        let is_scanner_role =
-            |known: &&&str| role.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known));
-        if SCANNER_ROLES.iter().find(is_scanner_role).is_some()
+        let begins_like = |known: &str| {
+            let start = role.as_bytes().get(..known.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
+        };
+        if SCANNER_ROLES.iter().any(|known| begins_like(known))
             || products(agent).any(|product| is_one_of(product, SCANNER_AGENTS))
         {
             return Self::Scanner;
@@ -113,15 +117,16 @@ impl Caller {
 }
 
 /// `trivy` and `linux` in `trivy/0.58 linux/amd64`.
-fn products(agent: &str) -> impl Iterator<Item = &str> {
+fn products(agent: &str) -> impl Iterator<Item = &[u8]> {
     agent
-        .split([' ', '(', ')', ';', ','])
-        .map(|word| word.split('/').next().unwrap_or_default())
+        .as_bytes()
+        .split(|byte| matches!(byte, b' ' | b'(' | b')' | b';' | b','))
+        .map(|word| word.split(|byte| *byte == b'/').next().unwrap_or_default())
         .filter(|product| !product.is_empty())
 }
 
-fn is_one_of(word: &str, known: &[&str]) -> bool {
-    known.iter().any(|known| word.eq_ignore_ascii_case(known))
+fn is_one_of(word: &[u8], known: &[&str]) -> bool {
+    known.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// A role or user, however an ARN names it: IAM's `role/path/NAME` appears as `assumed-role/NAME/SESSION`

@@ -152,10 +152,10 @@ impl Rule {
             .as_ref()
             .filter(|text| !text.is_empty())
             .map_or_else(String::new, |text| format!(" \"{text}\""));
-        let list = |what: &str, all: &[String]| match all {
+        let list = |what: [&str; 2], all: &[String]| match all {
             [] => None,
-            [one] => Some(format!("{what} {one}")),
-            all => Some(format!("{what}s {}", all.join(" and "))),
+            [one] => Some(format!("{} {one}", what[0])),
+            all => Some(format!("{} {}", what[1], all.join(" and "))),
         };
         let number = count_number.map(|number| number.to_string());
         let unit = count_unit
@@ -165,8 +165,8 @@ impl Rule {
             [count_type.as_deref(), number.as_deref(), unit].into_iter().flatten().collect();
         let parts = [
             tag_status.clone(),
-            list("prefix", prefixes),
-            list("pattern", patterns),
+            list(["prefix", "prefixes"], prefixes),
+            list(["pattern", "patterns"], patterns),
             Some(counted.join(" ")),
         ];
         let selection: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();

@@ -336,3 +336,10 @@ fn the_naive_evaluator_knows_the_examples_too() {
     let policy = policy(&[rule(1, untagged_days(7), "expire")]);
     assert_eq!(evaluate(&policy, &[(1, Still::pushed(DAY), vec![])], 9 * DAY), [(1, 0)]);
 }
+
+#[test]
+fn a_rule_with_several_prefixes_reads_as_a_sentence() {
+    let selection = json!({"tagStatus": "tagged", "tagPrefixList": ["prod", "eu"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 1});
+    let said = policy(&[rule(1, selection, "expire")]).rules[0].in_words();
+    assert_eq!(said, "lifecycle rule 1 \"a rule\" (tagged, prefixes prod and eu, sinceImagePushed 1 day)");
+}

@@ -6,39 +6,39 @@
 //! meaning become equal trees; and which tables an expression uses, and whether a subquery is correlated, can
 //! be seen from the names alone ([`names::free`]).
 //!
-//! - this file: queries and common table expressions, and the result ([`Bound`]);
-//! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
+//! - this file: the result ([`Bound`]), and the binder itself; `query`: queries and common table expressions;
+//! - `from` and `join`: tables; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
 //! - `typing`: the types of expressions.
 //!
-//! The type of an expression is determined by evaluating it over columns without rows: so only the functions
-//! themselves define what they accept and return. No tables are read, no joins computed, and no subqueries
-//! run.
+//! What is run are operators ([`operators`]), whose expressions find columns by their numbers. The same binder makes
+//! them, of a query whose names have been resolved: over the columns that were read, which are mostly fewer than
+//! those that are declared, and once for all rows.
+//!
+//! The columns of every operator follow from those of its inputs. Only functions define themselves what they accept
+//! and return: the type of a call is that of what it makes of columns without rows. No operator is run for it.
 
 mod from;
+mod join;
+mod query;
 mod resolve;
 mod select;
 mod typing;
+mod unused;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sqlparser::ast::{
-    Expr, Ident, LimitClause, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Values, With,
-};
+use sqlparser::ast::{Expr, Ident, Query, Select, TableAlias, TableFactor, TableWithJoins, Values};
 
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
-use crate::sql::error::{Result, SqlError};
-use crate::sql::run::select::{limits, order_keys};
-use crate::sql::run::sets::value_rows;
+use crate::sql::error::Result;
+use crate::sql::expression::query::{self as operators, Subquery};
 use crate::sql::scope::{Ctes, Scope, Session, Via};
-use crate::sql::syntax::grouping::order_exprs;
-use crate::sql::syntax::{names, recursion, walk};
+use crate::sql::syntax::names;
 use crate::sql::types::relation::{Field, Relation};
-use crate::sql::types::schema::combined;
-use crate::tables::{self, Kind, Table};
-use resolve::Clause;
+use crate::tables::{Kind, Table};
 
 /// The surrounding query, and how its rows relate to those of this one.
 type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
@@ -61,7 +61,7 @@ pub(in crate::sql) struct Selected {
 
 /// The state of the binder.
 struct Binder {
-    /// The declared tables, without rows.
+    /// The memory that constants may take, and tables whose columns differ from those that are declared.
     catalog: Catalog,
     /// `current_timestamp`, in milliseconds.
     now: i64,
@@ -79,27 +79,45 @@ struct Binder {
     subqueries: RefCell<Vec<(Query, Relation)>>,
     /// Number of unique names so far.
     given: Cell<usize>,
+    /// Whether names have been resolved before.
+    is_named: bool,
+}
+
+/// The operators of a bound query, or of a part of one, over the tables of the session and these.
+pub(in crate::sql) fn planned(session: &Session<'_>, ctes: &Ctes, query: &Query) -> Result<operators::Query> {
+    let binder = Binder::over(session);
+    Ok(binder.query(&ctes.without_rows(), None, &mut query.clone())?.0)
+}
+
+/// The same of a query in an expression over the rows of `scope`.
+pub(in crate::sql) fn subquery(scope: &Scope<'_>, query: &Query) -> Result<Subquery> {
+    let (binder, ctes) = (Binder::over(scope.session), scope.ctes.without_rows());
+    scope.narrowed(&[], |scope| binder.planned(&Scope { ctes: &ctes, ..*scope }, query))
+}
+
+/// The same of a SELECT.
+pub(in crate::sql) fn select(like: &Scope<'_>, select: &Select) -> Result<operators::Select> {
+    let (binder, ctes) = (Binder::over(like.session), like.ctes.without_rows());
+    let session = binder.session();
+    let like = Scope { session: &session, ctes: &ctes, ..*like };
+    Ok(binder.select(&like, &mut select.clone(), None)?.0)
+}
+
+/// The same of a SELECT, without FROM and WHERE, over the rows of `scope`.
+pub(in crate::sql) fn listed(scope: &Scope<'_>, select: &Select) -> Result<operators::Select> {
+    let (binder, ctes) = (Binder::over(scope.session), scope.ctes.without_rows());
+    let session = binder.session();
+    scope.narrowed(&[], |scope| {
+        let scope = Scope { session: &session, ctes: &ctes, ..*scope };
+        Ok(binder.listed(&scope, select, None)?.0)
+    })
 }
 
 impl Bound {
     /// # Errors
     /// A table, column or function does not exist, or types do not match; the error has the position.
     pub fn of(mut tree: Query, now: Timestamp) -> Result<Self> {
-        let mut catalog = Catalog::trial();
-        for table in tables::ALL {
-            catalog.insert(table, &table.empty());
-        }
-        let binder = Binder {
-            catalog,
-            now: now.millis(),
-            declared: RefCell::default(),
-            tables: RefCell::default(),
-            froms: RefCell::default(),
-            selects: RefCell::default(),
-            values: RefCell::default(),
-            subqueries: RefCell::default(),
-            given: Cell::new(0),
-        };
+        let binder = Binder::new(now.millis());
         binder.query(&Ctes::default(), None, &mut tree)?;
         Ok(Self { tree, binder: Rc::new(binder), now })
     }
@@ -190,6 +208,26 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 }
 
 impl Binder {
+    fn new(now: i64) -> Self {
+        Self {
+            catalog: Catalog::trial(),
+            now,
+            declared: RefCell::default(),
+            tables: RefCell::default(),
+            froms: RefCell::default(),
+            selects: RefCell::default(),
+            values: RefCell::default(),
+            subqueries: RefCell::default(),
+            given: Cell::new(0),
+            is_named: false,
+        }
+    }
+
+    /// A binder of queries whose names have been resolved, over the tables of a session.
+    fn over(session: &Session<'_>) -> Self {
+        Self { catalog: session.catalog.without_rows(), is_named: true, ..Self::new(session.now) }
+    }
+
     fn session(&self) -> Session<'_> {
         Session { catalog: &self.catalog, now: self.now, lenient: true, evaluator: self }
     }
@@ -202,6 +240,9 @@ impl Binder {
 
     /// Gives a table in FROM a unique name. `table` is its name without an alias.
     fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
+        if self.is_named {
+            return;
+        }
         let alias = alias.get_or_insert_with(|| TableAlias {
             explicit: false,
             name: table.clone(),
@@ -210,121 +251,71 @@ impl Binder {
         });
         alias.name = Ident { quote_style: None, value: self.name(&alias.name.value), span: alias.name.span };
     }
+}
 
-    /// Binds a query; returns its columns, without rows.
-    fn query(&self, ctes: &Ctes, outer: Outer<'_>, query: &mut Query) -> Result<Relation> {
-        let ctes = match &mut query.with {
-            Some(with) => self.with(ctes, outer, with)?,
-            None => ctes.clone(),
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{NamedFrom, Series};
+
+    use super::operators::{Body, Tables};
+    use super::*;
+    use crate::sql::eval;
+    use crate::sql::expression::Node;
+    use crate::sql::syntax::dialect;
+    use crate::tables::{Rows, cloudtrail};
+
+    fn bound(sql: &str) -> Bound {
+        let mut tree = dialect::parse(sql).unwrap();
+        names::lower(&mut tree);
+        Bound::of(tree, Timestamp::from_millis(0)).unwrap()
+    }
+
+    #[test]
+    fn operators_find_columns_among_those_that_were_read() {
+        let bound = bound(
+            "SELECT name, (SELECT max(u.eventname) FROM cloudtrail_logs u WHERE u.awsregion = t.name) AS other
+             FROM (SELECT eventname AS name FROM cloudtrail_logs WHERE awsregion = 'eu-west-1') t",
+        );
+        let (mut catalog, ctes) = (Catalog::default(), Ctes::default());
+        let column = |name: &'static str| (name, Series::new(name.into(), ["x"]));
+        let columns = vec![column("eventname"), column("awsregion")];
+        catalog.insert(&cloudtrail::TABLE, &Rows { columns, height: 1 });
+        let query = planned(&eval::session(&catalog, 0), &ctes, bound.tree()).unwrap();
+        let Body::Select(outer) = query.body else { panic!("a SELECT") };
+        let Tables::Derived { query: inner, .. } = &outer.from else { panic!("a subquery in FROM") };
+        let Body::Select(inner) = &inner.body else { panic!("a SELECT") };
+        let Node::Compare { left, .. } = &inner.conditions[0].node else { panic!("a comparison") };
+        // Of all columns of the table it is the second that has been read.
+        assert!(matches!(left.node, Node::Column { index: 1, .. }));
+        let value = |at: usize| match &outer.list.items[at] {
+            crate::sql::expression::list::Item::Value { value, .. } => value.node.clone(),
+            item => panic!("{item:?}"),
         };
-        let (session, nothing) = (self.session(), Relation::default());
-        let like = Scope { outer, ..Scope::new(&session, &ctes, &nothing) };
-        let rows = match &mut *query.body {
-            SetExpr::Select(select) => self.select(&like, select, query.order_by.as_mut())?,
-            other => {
-                let rows = self.set(&like, other)?;
-                if let Some(by) = &mut query.order_by {
-                    let scope = Scope { relation: &rows, ..like };
-                    self.resolve_all(&scope, Clause::Order(&rows.fields), by)?;
-                    order_keys(&scope, &order_exprs(by)?, &rows)?;
-                }
-                rows
-            }
-        };
-        self.limits(&like, query)?;
-        Ok(rows)
+        assert!(matches!(value(0), Node::Column { index: 0, .. }));
+        // The subquery is made once, with the one value that it takes from outside.
+        let Node::Scalar(subquery) = value(1) else { panic!("a subquery") };
+        assert!(
+            matches!(subquery.outside.as_slice(), [only] if matches!(only.node, Node::Column { index: 0, .. }))
+        );
+        assert_eq!(subquery.fields[0].kind, Kind::Varchar);
+        assert!(subquery.query.is_some());
     }
 
-    /// OFFSET and LIMIT.
-    fn limits(&self, like: &Scope<'_>, query: &mut Query) -> Result<()> {
-        let is_all = |expr: &Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
-        match &mut query.limit_clause {
-            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
-                for expr in limit
-                    .iter_mut()
-                    .chain(offset.iter_mut().map(|offset| &mut offset.value))
-                    .filter(|expr| !is_all(expr))
-                {
-                    self.resolve(like, Clause::Rows, expr)?;
-                }
-                if limit.iter().chain(offset.iter().map(|offset| &offset.value)).any(walk::has_subquery) {
-                    return Ok(());
-                }
-            }
-            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
-                self.resolve(like, Clause::Rows, offset)?;
-                self.resolve(like, Clause::Rows, limit)?;
-            }
-            None => {}
-        }
-        limits(like, query).map(|_| ())
-    }
-
-    /// Binds the common table expressions of `WITH`; returns them together with `ctes`.
-    fn with(&self, ctes: &Ctes, outer: Outer<'_>, with: &mut With) -> Result<Ctes> {
-        let (mut ctes, mut names_before) = (ctes.clone(), Vec::new());
-        for table in &mut with.cte_tables {
-            let name = table.alias.name.value.to_lowercase();
-            let columns: Vec<String> =
-                table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
-            if names_before.contains(&name) {
-                let twice = SqlError::new(format!("WITH has two tables {name}"));
-                return Err(twice.at_span(table.alias.name.span));
-            }
-            let own = self.name(&name);
-            names_before.push(name.clone());
-            let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
-                true => self
-                    .recursive(&ctes, outer, &mut table.query, (&own, &columns))
-                    .map_err(|error| error.at_span(table.alias.name.span))?,
-                false => self.query(&ctes, outer, &mut table.query)?.renamed(&own, &columns),
-            };
-            from::check_names(&table.alias, &rows)?;
-            table.alias.name = Ident { quote_style: None, value: own.clone(), span: table.alias.name.span };
-            ctes = ctes.with(own, rows);
-        }
-        Ok(ctes)
-    }
-
-    /// Binds a recursive common table expression, which has the columns of its first half.
-    fn recursive(
-        &self,
-        ctes: &Ctes,
-        outer: Outer<'_>,
-        query: &mut Query,
-        (name, columns): (&str, &[String]),
-    ) -> Result<Relation> {
-        let mut body = &mut *query.body;
-        while let SetExpr::Query(inner) = body {
-            body = &mut *inner.body;
-        }
-        let SetExpr::SetOperation { left, right, op, .. } = body else {
-            return Err(SqlError::new("UNION is needed here"));
-        };
-        let (session, nothing) = (self.session(), Relation::default());
-        let like = Scope { outer, ..Scope::new(&session, ctes, &nothing) };
-        let first = self.set(&like, left)?.seen().renamed(name, columns);
-        let within = ctes.with(name.to_owned(), first.clone());
-        let next = self.set(&Scope { ctes: &within, ..like }, right)?.seen();
-        let fields = combined(*op, &first.fields, &next.fields)?;
-        Ok(Relation::without_rows(fields).renamed(name, columns))
-    }
-
-    fn set(&self, like: &Scope<'_>, body: &mut SetExpr) -> Result<Relation> {
-        match body {
-            SetExpr::Select(select) => self.select(like, select, None),
-            SetExpr::Query(inner) => self.query(like.ctes, like.outer, inner),
-            SetExpr::Values(values) => {
-                self.resolve_all(like, Clause::Rows, values)?;
-                let rows = value_rows(like, values)?;
-                self.values.borrow_mut().push((values.clone(), rows.fields.clone()));
-                Ok(rows)
-            }
-            SetExpr::SetOperation { left, op, right, .. } => {
-                let (left, right) = (self.set(like, left)?, self.set(like, right)?);
-                combined(*op, &left.fields, &right.fields).map(Relation::without_rows)
-            }
-            _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
-        }
+    #[test]
+    fn a_bound_query_is_planned_as_it_stands() {
+        let bound = bound(
+            "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3)
+             SELECT 2 AS two, count(*) FROM r CROSS JOIN UNNEST(ARRAY[1, 2]) AS u (x) GROUP BY 1 HAVING two > 1
+             ORDER BY 2 LIMIT 1 + 1",
+        );
+        // The key is the number 2, and not the second item of the list.
+        let (catalog, ctes) = (Catalog::default(), Ctes::default());
+        let query = planned(&eval::session(&catalog, 0), &ctes, bound.tree()).unwrap();
+        assert!(matches!(query.commons[0].rows, operators::CommonRows::Recursive { all: true, .. }));
+        let Body::Select(select) = query.body else { panic!("a SELECT") };
+        let groups = select.groups.unwrap();
+        assert!(matches!(&groups.keys[0].1.node, Node::Literal(_)));
+        assert_eq!((groups.aggregates.len(), select.order_by.len()), (1, 1));
+        assert!(query.limit.count.is_some());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlparser::ast::Expr;
 
 use super::error::{Result, SqlError};
+use super::expression::query::Groups;
 use super::memory::Limits;
 use super::types::relation::Relation;
 use super::types::values::Values;
@@ -33,6 +34,13 @@ impl Catalog {
             limits: Limits { memory_bytes_max: Some(TRIAL_BYTES_MAX), cancelled: None },
             ..Self::default()
         }
+    }
+
+    /// The same tables without rows, for determining types.
+    pub(in crate::sql) fn without_rows(&self) -> Self {
+        let empty = |rows: &Arc<Relation>| Arc::new(Relation::without_rows(rows.fields.clone()));
+        let tables = self.tables.iter().map(|(name, rows)| (*name, empty(rows))).collect();
+        Self { tables, ..Self::trial() }
     }
 
     /// Sets the limits for the evaluation.
@@ -110,11 +118,14 @@ pub(in crate::sql) struct Counted {
 }
 
 impl Counted {
-    /// Whether these are the groups of the SELECT with these keys, aggregates and calls of `grouping`: a SELECT
-    /// in its FROM may be grouped, too.
-    pub fn is_of(&self, keys: &[Expr], aggregates: &[Expr], groupings: &[Expr]) -> bool {
-        let is_known = |expr: &Expr| self.known.iter().any(|(known, _)| known == expr);
-        self.known.len() == keys.len() + aggregates.len() + groupings.len()
-            && keys.iter().chain(aggregates).chain(groupings).all(is_known)
+    /// These as the groups of a SELECT, with what is computed of them in its order; `None` if they are those of
+    /// another one: a SELECT in its FROM may be grouped, too.
+    pub fn of(&self, groups: &Groups) -> Option<Self> {
+        let exprs = groups.keys.iter().map(|(expr, _)| expr);
+        let exprs = exprs.chain(groups.aggregates.iter().map(|(expr, _)| expr));
+        let exprs = exprs.chain(groups.groupings.iter().map(|(expr, _)| expr));
+        let known = exprs.map(|expr| self.known.iter().find(|(known, _)| known == expr).cloned());
+        let known = known.collect::<Option<Vec<_>>>()?;
+        (known.len() == self.known.len()).then_some(Self { count: self.count, known })
     }
 }

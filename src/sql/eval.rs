@@ -1,17 +1,55 @@
 //! Evaluates expressions, column by column, except for subqueries.
 
+pub(super) mod constants;
 pub(super) mod resolve;
 
-use sqlparser::ast::{DataType, Ident};
+use std::sync::Arc;
 
+use sqlparser::ast::{DataType, Expr, Ident, Query};
+
+use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::query::{self, Subquery};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
 use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
-use crate::sql::scope::{Scope, Via};
+use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
+use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
+
+/// What evaluates expressions in which no query stands.
+struct Alone;
+
+impl Evaluator for Alone {
+    fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
+        resolve::expression(scope, expr)
+    }
+
+    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
+        value(scope, &expression.node)
+    }
+
+    fn subquery(&self, _scope: &Scope<'_>, query: &Query) -> Result<Arc<Subquery>> {
+        Err(SqlError::new("a subquery cannot stand here").at(query))
+    }
+
+    fn query(
+        &self,
+        _session: &Session<'_>,
+        _ctes: &Ctes,
+        _outer: Option<(&Scope<'_>, Via<'_>)>,
+        _query: &query::Query,
+    ) -> Result<Relation> {
+        Err(SqlError::new("a subquery cannot stand here"))
+    }
+}
+
+/// An evaluation of expressions in which no query stands. `now` is `current_timestamp`, milliseconds.
+pub(in crate::sql) fn session(catalog: &Catalog, now: i64) -> Session<'_> {
+    Session { catalog, now, lenient: false, evaluator: &Alone }
+}
 
 /// The value of an expression for every row. Its names have been resolved for rows with the same columns.
 pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
@@ -93,6 +131,11 @@ fn cast_to(
     is_lenient: bool,
 ) -> Result<Values> {
     let lenient = scope.lenient || is_lenient;
-    let values = cast::cast(&scope.value(value)?, to, scope.height(), lenient)?;
+    let values = scope.value(value)?;
+    let values = match to {
+        Kind::Date | Kind::Timestamp { .. } => partition::whole(scope, value, values)?,
+        _ => values,
+    };
+    let values = cast::cast(&values, to, scope.height(), lenient)?;
     cast::cut(values, written, scope.height(), lenient)
 }

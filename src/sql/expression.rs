@@ -5,14 +5,20 @@
 //! tables, and every function, operator and condition of SQL in one form only: `trim(LEADING 'x' FROM y)` is a
 //! call of `ltrim`, `CASE` and `if` are the same choice.
 
+pub(in crate::sql) mod join;
+pub(in crate::sql) mod list;
+pub(in crate::sql) mod query;
+pub(in crate::sql) mod rows;
+
 use std::sync::Arc;
 
-use sqlparser::ast::{BinaryOperator, DataType, Ident, Query};
+use sqlparser::ast::{BinaryOperator, DataType, Ident};
 use sqlparser::tokenizer::Span;
 
 use super::error::SqlError;
 use super::types::values::Values;
 use crate::tables::Kind;
+use query::Subquery;
 
 /// An expression and its position in the text.
 #[derive(Debug, Clone)]
@@ -159,21 +165,21 @@ pub(in crate::sql) enum Node {
         is_negated: bool,
     },
     Exists {
-        query: Arc<Query>,
+        query: Arc<Subquery>,
         is_negated: bool,
     },
     /// A subquery used as a value.
-    Scalar(Arc<Query>),
+    Scalar(Arc<Subquery>),
     InQuery {
         value: Box<Expression>,
-        query: Arc<Query>,
+        query: Arc<Subquery>,
         is_negated: bool,
     },
     /// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`
     Quantified {
         value: Box<Expression>,
         operator: BinaryOperator,
-        query: Arc<Query>,
+        query: Arc<Subquery>,
         is_any: bool,
     },
 }

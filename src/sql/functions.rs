@@ -4,6 +4,7 @@
 //! column. Functions that must not evaluate every argument for every row (`if`, `coalesce`, `try`), and those
 //! with a lambda, evaluate their arguments themselves (`choice`, `lambda`).
 
+pub(super) mod aggregate;
 mod array;
 mod binary;
 mod call;
@@ -19,10 +20,12 @@ mod math;
 pub(super) mod other_types;
 pub(super) mod partition;
 pub(super) mod predicate;
+pub(super) mod quantified;
 mod regexp;
 mod text;
 mod time;
 mod url;
+pub(super) mod window;
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
@@ -89,7 +92,14 @@ pub(in crate::sql) fn is_known(name: &str) -> bool {
 
 /// Calls a scalar function that evaluates all its arguments.
 pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expression]) -> Result<Values> {
-    let args = arguments.iter().map(|argument| scope.value(argument)).collect::<Result<Vec<_>>>()?;
+    let args = arguments.iter().map(|argument| {
+        let values = scope.value(argument)?;
+        if matches!(name, "date" | "from_iso8601_date") {
+            return partition::whole(scope, argument, values);
+        }
+        Ok(values)
+    });
+    let args = args.collect::<Result<Vec<_>>>()?;
     made(scope, name, args, scope.height())
 }
 

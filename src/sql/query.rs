@@ -15,7 +15,6 @@ use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
 use crate::sql::run::engine;
-use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
 use crate::sql::stream::flow::stages::Stages;
@@ -333,8 +332,8 @@ impl Query {
         }
         let session = engine::session(catalog, self.now.millis());
         let rows = match &catalog.flowed {
-            Some(rows) => select::cut(&session, &self.tree, rows.clone())?,
-            None => match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
+            Some(rows) => engine::cut(&session, &self.tree, rows.clone())?,
+            None => match panics::caught(|| engine::rows(&session, &Ctes::default(), &self.tree)) {
                 // Which invalid value an error names must not depend on the order of reading.
                 Err(_) if catalog.unordered => return self.run(&catalog.ordered()?),
                 rows => rows?,
@@ -344,8 +343,7 @@ impl Query {
         let tables = catalog.tables.clone();
         let catalog = Catalog { tables, limits: catalog.limits.clone(), ..Catalog::default() };
         let session = engine::session(&catalog, self.now.millis());
-        let rows =
-            panics::caught(|| select::query(&session, &Outer::tables(rows.seen()), None, &outer.tree))?;
+        let rows = panics::caught(|| engine::rows(&session, &Outer::tables(rows.seen()), &outer.tree))?;
         Answer::new(rows.seen())
     }
 }

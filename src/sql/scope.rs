@@ -1,7 +1,7 @@
 //! What an expression can see while it is evaluated: rows, common tables, the query around it.
 //!
-//! Expressions contain queries, and queries expressions. Whoever evaluates the one needs the other, so both
-//! are reached through [`Evaluator`]: functions, operators and subqueries know it, and not each other.
+//! Expressions contain queries, and queries expressions. Whoever resolves or evaluates the one needs the other, so
+//! both are reached through [`Evaluator`]: functions, operators and subqueries know it, and not each other.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use sqlparser::ast::{self, Expr};
 use super::catalog::Catalog;
 use super::error::Result;
 use super::expression::Expression;
+use super::expression::query::{Query, Subquery};
 use super::memory::{Limits, cell_bytes};
 use super::syntax::names;
-use super::types::relation::Relation;
+use super::types::relation::{Field, Relation};
 use super::types::values::Values;
 
 /// What an expression can refer to.
@@ -175,7 +176,7 @@ pub(in crate::sql) fn mask(keep: &[bool]) -> BooleanChunked {
     keep.iter().copied().map(Some).collect()
 }
 
-/// What evaluates expressions and queries.
+/// What resolves and evaluates expressions, and the queries in them.
 pub(in crate::sql) trait Evaluator {
     /// An expression with resolved names, for rows with the columns of `scope`.
     fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression>;
@@ -183,13 +184,16 @@ pub(in crate::sql) trait Evaluator {
     /// The value of an expression for every row.
     fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values>;
 
+    /// A query in an expression, with resolved names.
+    fn subquery(&self, scope: &Scope<'_>, query: &ast::Query) -> Result<Arc<Subquery>>;
+
     /// The rows of a query. `outer` is the row that a correlated subquery stands at.
     fn query(
         &self,
         session: &Session<'_>,
         ctes: &Ctes,
         outer: Option<(&Scope<'_>, Via<'_>)>,
-        query: &ast::Query,
+        query: &Query,
     ) -> Result<Relation>;
 }
 
@@ -213,7 +217,7 @@ impl Session<'_> {
         &self,
         ctes: &Ctes,
         outer: Option<(&Scope<'_>, Via<'_>)>,
-        query: &ast::Query,
+        query: &Query,
     ) -> Result<Relation> {
         self.evaluator.query(self, ctes, outer, query)
     }
@@ -228,6 +232,19 @@ impl Ctes {
         let mut all = self.0.clone();
         all.push((name, Arc::new(relation)));
         Self(all)
+    }
+
+    /// The same tables without rows, for determining types.
+    pub fn without_rows(&self) -> Self {
+        let empty = |(name, rows): &(String, Arc<Relation>)| {
+            (name.clone(), Arc::new(Relation::without_rows(rows.fields.clone())))
+        };
+        Self(self.0.iter().map(empty).collect())
+    }
+
+    /// The columns of each table.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[Field])> + Clone {
+        self.0.iter().map(|(name, rows)| (name.as_str(), rows.fields.as_slice()))
     }
 
     /// The unique name of the table that a query calls `written`.

@@ -5,6 +5,7 @@ pub(super) mod chains;
 pub(super) mod data_store;
 pub(super) mod dialect;
 pub(super) mod grouping;
+pub(super) mod json_calls;
 pub(super) mod named_windows;
 pub(super) mod names;
 pub(super) mod params;

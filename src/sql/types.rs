@@ -13,6 +13,7 @@ pub(super) mod ip;
 pub(super) mod json;
 pub(super) mod nested;
 pub(super) mod nested_values;
+pub(super) mod order;
 pub(super) mod place;
 pub(super) mod relation;
 pub(super) mod schema;

@@ -110,6 +110,11 @@ pub fn column_named(name: &str) -> Option<&'static str> {
     own.or_else(|| OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, column)| *column))
 }
 
+/// Whether a column is none of the event's own fields, so that other definitions of the table may lack it.
+pub fn is_added(name: &str) -> bool {
+    !ORIGINS.iter().any(|(column, origin)| *column == name && matches!(origin, Origin::Field(_)))
+}
+
 /// All columns in order. Columns whose type is not listed in `kind` are text, as in Athena.
 pub fn columns() -> Vec<Column> {
     ORIGINS.iter().map(|(name, _)| column(name, kind(name))).collect()

@@ -157,20 +157,28 @@ impl Fold {
             (None, Some(addendum)) => CallKey::Corrected(self.event_id(&addendum.original_event_id)),
             (None, None) => CallKey::Event(event.identity),
         };
+        let shared = self.names.optional_string(event.shared_id.as_deref());
+        // Neighbouring events have much in common.
+        let last = self.events.last();
+        let names = &mut self.names;
+        let mut known = |text: &str, of: fn(&Noted) -> Sym| names.string_like(last.map(of), text);
         let noted = Noted {
             id,
             key,
             identity: event.identity,
-            shared: self.names.optional_string(event.shared_id.as_deref()),
+            shared,
             time: event.time.millis(),
-            name: self.names.string(&event.name),
-            actor: self.names.optional_string(event.actor.as_deref()),
-            source_ip: self.names.optional_string(event.source_ip.as_deref()),
-            user_agent: self.names.optional_string(event.user_agent.as_deref()),
-            object: self.names.string(object),
+            name: known(&event.name, |last| last.name),
+            actor: event.actor.as_deref().map_or(Sym::NONE, |actor| known(actor, |last| last.actor)),
+            source_ip: event.source_ip.as_deref().map_or(Sym::NONE, |ip| known(ip, |last| last.source_ip)),
+            user_agent: event
+                .user_agent
+                .as_deref()
+                .map_or(Sym::NONE, |agent| known(agent, |last| last.user_agent)),
+            object: known(object, |last| last.object),
             record: u32::try_from(record).unwrap_or(u32::MAX),
-            recipient: self.names.string(&event.recipient_account),
-            region: self.names.string(&event.region),
+            recipient: known(&event.recipient_account, |last| last.recipient),
+            region: known(&event.region, |last| last.region),
             addendum: event.addendum.is_some(),
             corrects_time: event.addendum.as_ref().is_some_and(|addendum| addendum.corrects_time),
             read_only: event.read_only == Some(true),

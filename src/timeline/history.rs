@@ -2,23 +2,24 @@
 //! them into what users see.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::calls::one_of_each;
+use super::event_order::EventOrder;
 use super::fact::{Fact, Noted, What};
-use super::fold::{Fold, compare_ids, id_text};
+use super::fold::{Fold, id_text};
 use super::grants::Grants;
 use super::image::{Image, Loss};
 use super::keys;
 use super::materials::Materials;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym};
+use super::parts::{Part, by_repository};
 use super::presumed::{Because, presume};
-use super::references::{Mention, mentions};
+use super::references::mentions;
 use super::registry::Registries;
-use super::replay::{Happening, RepositoryHistory, replay};
+use super::replay::{RepositoryHistory, replay};
 use super::simulation::{Scenario, Simulation};
 use crate::model::{
     Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline,
@@ -82,9 +83,8 @@ impl Fold {
         facts.retain(|fact| kept[fact.event.index()]);
         // A stable sort: facts of one event stay in their order.
         let foreign = |fact: &Fact| fact.repository.is_none();
-        facts.par_sort_by(|a, b| {
-            foreign(a).cmp(&foreign(b)).then_with(|| by_time(a.event, b.event, &events, &names))
-        });
+        let order = EventOrder::of(&events, &names);
+        facts.par_sort_by_key(|fact| (foreign(fact), order.place(fact.event)));
         let read_only_events =
             events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
         let read_only_events = read_only_events + read_only_passed_over;
@@ -105,7 +105,7 @@ impl Fold {
         let mentions = mentions(&foreign, &own, &events, &names);
         let registries = Registries::of(&foreign, &events, &names);
         let grants = Grants::of(&foreign);
-        let (happenings, work) = by_repository(&own, &mentions, &events, &names);
+        let (happenings, work) = by_repository(&own, &mentions, &order, &names);
         let admitted = |number: RepositoryNo| {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
             filter.admits_repository(names.text(name))
@@ -146,7 +146,7 @@ impl Fold {
             seen,
             simulated,
         };
-        (history, Materials { own, mentions })
+        (history, Materials { own, mentions, order })
     }
 }
 
@@ -177,50 +177,6 @@ fn builds(facts: &[Fact], names: &Names) -> BTreeMap<String, Build> {
         }
     }
     builds
-}
-
-fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp::Ordering {
-    let (left, right) = (&events[a.index()], &events[b.index()]);
-    let ids = || compare_ids(left.order_id(), right.order_id(), names);
-    left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
-}
-
-/// The facts and mentions of each repository, sorted; repositories are ordered by registry, region and
-/// name. Each repository's own are a range of the list.
-pub(super) fn by_repository<'f>(
-    facts: &'f [Fact],
-    mentions: &'f [Mention],
-    events: &[Noted],
-    names: &Names,
-) -> (Vec<Happening<'f>>, Vec<Part>) {
-    let repository_of = |happening: &Happening<'_>| match happening {
-        Happening::Fact(fact) => fact.repository,
-        Happening::Mention(mention) => mention.repository,
-    };
-    let mut happenings = Vec::with_capacity(facts.len() + mentions.len());
-    happenings.extend(facts.iter().map(Happening::Fact));
-    happenings.extend(mentions.iter().map(Happening::Mention));
-    let time = |a: &Happening<'_>, b: &Happening<'_>| by_time(a.event(), b.event(), events, names);
-    // A stable sort: facts of one event stay in their order.
-    happenings.par_sort_by(|a, b| repository_of(a).cmp(&repository_of(b)).then_with(|| time(a, b)));
-    let mut work: Vec<Part> = Vec::new();
-    for (at, happening) in happenings.iter().enumerate() {
-        let repository = repository_of(happening);
-        match work.last_mut().filter(|work| work.repository == repository) {
-            Some(work) => work.happenings.end = at + 1,
-            None => work.push(Part { repository, happenings: at..at + 1 }),
-        }
-    }
-    work.par_sort_unstable_by(|a, b| {
-        names.repository_texts(a.repository).cmp(&names.repository_texts(b.repository))
-    });
-    (happenings, work)
-}
-
-/// A repository, and the range of its entries in the list of all.
-pub(super) struct Part {
-    pub(super) repository: RepositoryNo,
-    pub(super) happenings: Range<usize>,
 }
 
 /// Sorts images by digest, so that nothing depends on the order in which workers met them.

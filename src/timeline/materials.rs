@@ -4,9 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::event_order::EventOrder;
 use super::fact::{Fact, What};
-use super::history::{History, Part, by_repository, sorted};
+use super::history::{History, sorted};
 use super::names::DigestNo;
+use super::parts::{Part, by_repository};
 use super::references::Mention;
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::simulation::{Scenario, Simulation};
@@ -18,6 +20,7 @@ use crate::policy::Policy;
 pub struct Materials {
     pub(super) own: Vec<Fact>,
     pub(super) mentions: Vec<Mention>,
+    pub(super) order: EventOrder,
 }
 
 /// The facts and mentions of each repository, in the order of the history's repositories.
@@ -28,8 +31,7 @@ pub struct Work<'m> {
 
 impl Materials {
     pub fn work(&self, history: &History) -> Work<'_> {
-        let (happenings, mut parts) =
-            by_repository(&self.own, &self.mentions, history.events(), history.names());
+        let (happenings, mut parts) = by_repository(&self.own, &self.mentions, &self.order, history.names());
         let admitted: HashSet<_> =
             history.repositories().iter().map(|repository| repository.repository).collect();
         parts.retain(|part| admitted.contains(&part.repository));

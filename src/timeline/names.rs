@@ -106,6 +106,8 @@ pub struct Names {
     strings: IndexSet<Box<str>, RandomState>,
     digests: IndexSet<Digest, RandomState>,
     repositories: IndexSet<RepositoryKey, RandomState>,
+    /// The one that was met last.
+    last_repository: Option<RepositoryKey>,
     policies: IndexMap<(Sym, Wording), Arc<Policy>, RandomState>,
     no_policy: Arc<Policy>,
     /// Bytes of texts and policies outside of the tables, about.
@@ -137,6 +139,13 @@ impl Names {
         Sym::from_index(index)
     }
 
+    /// The same for a text that is often the one that was met `before`, which is compared first.
+    pub fn string_like(&mut self, before: Option<Sym>, text: &str) -> Sym {
+        let is_it =
+            |before: &Sym| self.strings.get_index(before.index()).is_some_and(|known| **known == *text);
+        before.filter(is_it).unwrap_or_else(|| self.string(text))
+    }
+
     pub fn optional_string(&mut self, text: Option<&str>) -> Sym {
         text.map_or(Sym::NONE, |text| self.string(text))
     }
@@ -150,11 +159,13 @@ impl Names {
     }
 
     pub fn repository(&mut self, registry_id: &str, region: &str, name: &str) -> RepositoryNo {
+        let before = self.last_repository;
         let key = RepositoryKey {
-            registry_id: self.string(registry_id),
-            region: self.string(region),
-            name: self.string(name),
+            registry_id: self.string_like(before.map(|key| key.registry_id), registry_id),
+            region: self.string_like(before.map(|key| key.region), region),
+            name: self.string_like(before.map(|key| key.name), name),
         };
+        self.last_repository = Some(key);
         RepositoryNo::from_index(self.repositories.insert_full(key).0)
     }
 

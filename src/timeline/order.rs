@@ -3,7 +3,8 @@
 //! Order is never made up. Two pushes of one tag in one second are ordered only by later evidence, from
 //! before the tag is touched again. An expiry that lists a digest as untagged, or without the tag, shows
 //! that it lost the tag. An expiry or delete that lists the tag on a digest, or an
-//! `ImageAlreadyExistsException` for tag and digest, shows that it won.
+//! `ImageAlreadyExistsException` for tag and digest, shows that it won. So does a list of the repository that
+//! shows the tag on it, if it says when it was taken.
 
 use std::ops::Range;
 
@@ -272,6 +273,9 @@ impl Evidence {
                     .iter()
                     .chain(&run.failures)
                     .for_each(|image| evidence.tell(image.digest, index)),
+                What::Listed(listing) if listing.dated => {
+                    listing.images.iter().for_each(|image| evidence.tell(image.seen.digest, index));
+                }
                 What::DeleteRepository | What::CreateRepository { .. } => evidence.ends.push(index),
                 _ => {}
             }
@@ -330,6 +334,11 @@ fn says(what: &What, digest: DigestNo, tag: Sym) -> Option<bool> {
             .chain(&run.failures)
             .find(|image| image.digest == digest)
             .and_then(|image| listed(image, tag)),
+        What::Listed(listing) => listing
+            .images
+            .iter()
+            .find(|image| image.seen.digest == digest)
+            .and_then(|image| listed(&image.seen, tag)),
         _ => None,
     }
 }

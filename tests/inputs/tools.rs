@@ -201,3 +201,24 @@ fn deep_envelopes_are_opened() {
     let envelope = json!({"resourceLogs": [{"resource": {}, "scopeLogs": [{"logRecords": logs}]}]});
     tells_the_incident("otlp.json", envelope.to_string().into_bytes());
 }
+
+/// A download that broke off: the directory at the end is missing, and so is the end of the last member.
+#[test]
+fn a_zip_archive_that_was_cut_off_is_read_as_far_as_it_is_there() {
+    use std::io::Write as _;
+    let lines: Vec<String> = incident().iter().map(Value::to_string).collect();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, records) in [("a.json", &lines[..4]), ("b.json", &lines[4..])] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(records.join("\n").as_bytes()).unwrap();
+    }
+    let whole = zip.finish().unwrap().into_inner();
+    let directory = whole.windows(4).position(|sign| sign == b"PK\x01\x02").unwrap();
+    for (cut, records, failures) in [(directory, 6, 1), (directory - 40, 4, 2)] {
+        let (said, code) = Case::holding(&[("x.zip", whole[..cut].to_vec())]).detected();
+        let coverage = &said["coverage"];
+        assert!(coverage["records"].as_u64() >= Some(records), "{coverage}");
+        assert_eq!((coverage["failures"].as_array().map(Vec::len), code), (Some(failures), 3), "{coverage}");
+        assert!(coverage.to_string().contains("read one after another"), "{coverage}");
+    }
+}

@@ -78,6 +78,27 @@ fn tables_that_are_called_alike() {
     assert!(same.contains("line 1, column 8") && same.contains("ambiguous"), "{same}");
 }
 
+/// Tables of other people have no partition columns, or others: such a column, and other names of columns,
+/// do not make a name ambiguous that another table has.
+#[test]
+fn a_column_of_another_table_is_meant_before_one_that_the_events_table_may_lack() {
+    for (sql, is) in [
+        ("SELECT accountid FROM events CROSS JOIN (VALUES 'x') t(accountid) WHERE eventid = 'e1'", "x"),
+        ("SELECT year FROM events CROSS JOIN UNNEST(ARRAY[7]) AS t(year) WHERE eventid = 'e1'", "7"),
+        ("SELECT record FROM (SELECT * FROM events) e, (VALUES 9) t(record) WHERE eventid = 'e1'", "9"),
+        ("SELECT date FROM events e JOIN (VALUES ('e1', 'd')) t(id, date) ON e.eventid = t.id", "d"),
+    ] {
+        assert_eq!(ask(sql), [[is]], "{sql}");
+    }
+    let rows = "SELECT arn, accountid, type FROM events CROSS JOIN UNNEST(resources) AS t(arn, accountid, type) ORDER BY 1";
+    assert_eq!(
+        ask(rows),
+        ask("SELECT r.arn, r.accountid, r.type FROM events CROSS JOIN UNNEST(resources) AS t(r) ORDER BY 1")
+    );
+    let both = refused("SELECT year FROM events a JOIN events b ON a.eventid = b.eventid");
+    assert!(both.contains("line 1, column 8") && both.contains("ambiguous"), "{both}");
+}
+
 #[test]
 fn a_subquery_looks_outside_where_its_names_say_so() {
     let calls = "SELECT DISTINCT o.eventsource, (SELECT count(*) FROM events WHERE eventsource = o.eventsource) AS calls FROM events o ORDER BY 1";

@@ -411,8 +411,44 @@ fn json() {
         (r#"JSON '{"a":1}' IS NULL"#, "false"),
         (r#"json_value('{"a":1}', 'lax $.a')"#, "1"),
         (r#"json_exists('{"a":1}', 'lax $.b')"#, "false"),
+        // An index may be written like a member.
+        (r#"json_extract_scalar('{"a":["x","y"]}', '$.a.1')"#, "y"),
+        (r#"json_extract_scalar('{"0":"x"}', '$[0]')"#, "x"),
         (r#"is_json_scalar('[1]')"#, "false"),
     ]);
+}
+
+/// Paths of SQL/JSON lead to any number of values, and look into arrays by themselves.
+#[test]
+fn sql_json_paths() {
+    each(&[
+        (r#"json_value('{"ids":[{"tag":"prod"}]}', 'lax $.ids.tag')"#, "prod"),
+        (r#"json_value('{"ids":[{"tag":"a"},{"tag":"b"}]}', 'lax $.ids.tag')"#, "NULL"),
+        (r#"json_value('{"ids":[{"tag":"a"},{"tag":"b"}]}', 'lax $.ids[last].tag')"#, "b"),
+        (r#"json_value('{"a":{"b":1}}', 'lax $.a')"#, "NULL"),
+        (r#"json_value('{"n":9}', 'lax $.n' RETURNING bigint) + 1"#, "10"),
+        (r#"json_value('{"n":"x"}', 'lax $.n' RETURNING bigint NULL ON EMPTY NULL ON ERROR)"#, "NULL"),
+        (r#"json_exists('{"ids":[{"tag":"prod"}]}', 'lax $.ids[*]?(@.tag == "prod")')"#, "true"),
+        (r#"json_exists('{"ids":[{"tag":"prod"}]}', 'lax $.ids?(@.tag starts with "dev")')"#, "false"),
+        (r#"json_exists('{"a":1}', 'strict $.b' FALSE ON ERROR)"#, "false"),
+        (r#"json_exists('{', 'lax $')"#, "false"),
+        (r#"json_query('{"a":[{"b":1},{"b":2}]}', 'lax $.a[*].b' WITH ARRAY WRAPPER)"#, "[1,2]"),
+        (r#"json_query('{"a":[{"b":1},{"b":2}]}', 'lax $.a[*].b')"#, "NULL"),
+        (r#"json_query('{"a":{ "b" : 1 }}', 'lax $.a')"#, r#"{"b":1}"#),
+        (r#"json_query('{"a":{"b":1}}', 'lax $.a' WITH CONDITIONAL WRAPPER)"#, r#"{"b":1}"#),
+        (r#"json_query('{"a":"x"}', 'lax $.a' OMIT QUOTES)"#, "x"),
+        (r#"json_query('{"a":"x"}', 'lax $.a' WITHOUT ARRAY WRAPPER KEEP QUOTES NULL ON ERROR)"#, r#""x""#),
+        (r#"json_query('{"a":[1,2,3]}', 'lax $.a.size()')"#, "3"),
+    ]);
+    for (sql, says) in [
+        (
+            "SELECT json_value('{}', 'lax $.a' DEFAULT 1 ON EMPTY)",
+            "line 1, column 35: DEFAULT is not supported here: use coalesce(json_value",
+        ),
+        ("SELECT json_exists('{}', 'lax $.a ? like')", "is no JSON path that is supported"),
+    ] {
+        assert!(fails(sql).contains(says), "{sql}: {}", fails(sql));
+    }
 }
 
 #[test]

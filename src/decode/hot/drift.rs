@@ -2,8 +2,10 @@
 //! signs.
 
 use super::Piece;
+use super::ordinary::{Member, Ordinary};
 use crate::decode::blocks::{self, Classify, Task};
-use crate::decode::fields::{Fields, is_list};
+use crate::decode::fields::Fields;
+use crate::decode::form::Form;
 use crate::decode::json::value_behind;
 use crate::decode::names::{Kind, flattened, named, respelled};
 use crate::decode::payload;
@@ -13,22 +15,23 @@ const STEP: usize = 62;
 
 /// Whether the record is in another form. The names of its service and its call, and its time, are looked at when
 /// the record is found.
-pub(super) fn is_in(text: &[u8], piece: &Piece) -> bool {
+pub(super) fn is_in(text: &[u8], piece: &Piece, ordinary: &mut Ordinary) -> bool {
     let Some(record) = text.get(piece.start..piece.end) else { return false };
-    blocks::run(Search { record })
+    blocks::run(Search { record, ordinary })
         && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted(record))
 }
 
 /// The search for a sign in a record; the answer is whether there is one.
 struct Search<'t> {
     record: &'t [u8],
+    ordinary: &'t mut Ordinary,
 }
 
 impl Task for Search<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn run(self, classify: impl Classify) -> bool {
+    fn run(mut self, classify: impl Classify) -> bool {
         let mut base = 0;
         while let Some(rest) = self.record.get(base..).filter(|rest| !rest.is_empty()) {
             let found = match rest.first_chunk() {
@@ -50,7 +53,7 @@ impl Task for Search<'_> {
 
 impl Search<'_> {
     #[inline(always)]
-    fn is_in(&self, base: usize, block: &[u8; 64], classify: &impl Classify) -> bool {
+    fn is_in(&mut self, base: usize, block: &[u8; 64], classify: &impl Classify) -> bool {
         let quotes = classify.equal_to(block, b'"');
         let colons = classify.equal_to(block, b':');
         // `"name":`, and `"name" :` as some tools write it. What stands in a string with escaped quotes, as manifests
@@ -61,61 +64,54 @@ impl Search<'_> {
             let end = ends.trailing_zeros();
             ends &= ends - 1;
             let before = quotes & ((1 << end) - 1);
-            let starts = (before != 0).then(|| base + 63 - before.leading_zeros() as usize);
-            if self.is_sign(starts, base + end as usize) {
+            let end = base + end as usize;
+            let quote = if before == 0 {
+                // The name begins in an earlier block.
+                match self.record.get(..end).and_then(|before| memchr::memrchr(b'"', before)) {
+                    Some(quote) => quote,
+                    None => continue,
+                }
+            } else {
+                base + 63 - before.leading_zeros() as usize
+            };
+            if self.is_sign(quote + 1, end) {
                 return true;
             }
         }
         false
     }
 
-    /// Whether the member whose name ends at the quote `end` is a sign. `starts` is the quote before the name, if
-    /// that is in the same block.
+    /// Whether the member whose name is from `start` to the quote at `end` is a sign.
     #[inline(always)]
-    fn is_sign(&self, starts: Option<usize>, end: usize) -> bool {
-        let starts = starts.or_else(|| memchr::memrchr(b'"', self.record.get(..end)?));
-        let Some(name) = starts.and_then(|starts| self.record.get(starts + 1..end)) else { return false };
-        !is_of_most_callers(name)
-            && (may_be_own(name) && self.is_odd(name, end + 1) || self.is_odd_inside(starts, name, end + 1))
-    }
-
-    /// The same for a member inside of a payload. Who spells names in another way does so with the first one of an
-    /// object, too.
-    #[inline(always)]
-    fn is_odd_inside(&self, starts: Option<usize>, name: &[u8], behind: usize) -> bool {
-        let is_first = || {
-            starts
-                .and_then(|starts| self.record.get(starts.checked_sub(1)?))
-                .is_some_and(|byte| *byte == b'{')
-        };
-        payload::is_odd_value(name, value_behind(self.record, behind))
-            || !is_camel(name) && is_first() && payload::is_other_spelling(name)
-    }
-
-    #[inline(never)]
-    fn is_odd(&self, name: &[u8], behind: usize) -> bool {
-        let Some((kind, _)) = named(name) else {
-            return respelled(name).is_some() || flattened(name).is_some();
-        };
-        is_odd_value(kind, value_behind(self.record, behind))
+    fn is_sign(&mut self, start: usize, end: usize) -> bool {
+        let form = Form::of(value_behind(self.record, end + 1));
+        let is_first = start.checked_sub(2).is_some_and(|before| self.record.get(before) == Some(&b'{'));
+        let member = Member::of(self.record, start, end - start, form, is_first);
+        if member.is_some_and(|member| self.ordinary.has(&member)) {
+            return false;
+        }
+        let Some(name) = self.record.get(start..end) else { return false };
+        let is_sign = is_sign(name, form, is_first);
+        if let Some(member) = member.filter(|_| !is_sign) {
+            self.ordinary.add(&member);
+        }
+        is_sign
     }
 }
 
-/// Members that nearly every record has in its caller and in the call: they are no signs, whatever their value.
-#[inline(always)]
-fn is_of_most_callers(name: &[u8]) -> bool {
-    match name.len() {
-        3 => name == b"arn",
-        4 => name == b"type",
-        8 => name == b"userName",
-        9 => name == b"accountId",
-        10 => name == b"attributes" || name == b"registryId",
-        11 => name == b"principalId" || name == b"accessKeyId",
-        12 => name == b"creationDate",
-        13 => name == b"sessionIssuer" || name == b"imageManifest",
-        14 => name == b"sessionContext" || name == b"repositoryName",
-        16 => name == b"mfaAuthenticated",
-        _ => false,
+/// Whether a member of that name is a sign. Who spells the names inside of a payload in another way does so with
+/// the first one of an object, too.
+#[inline(never)]
+fn is_sign(name: &[u8], form: Form, is_first: bool) -> bool {
+    may_be_own(name) && is_odd(name, form)
+        || payload::is_odd_value(name, form)
+        || is_first && !is_camel(name) && payload::is_other_spelling(name)
+}
+
+fn is_odd(name: &[u8], form: Form) -> bool {
+    match named(name) {
+        Some((kind, _)) => is_odd_value(kind, form),
+        None => respelled(name).is_some() || flattened(name).is_some(),
     }
 }
 
@@ -162,23 +158,16 @@ fn may_be_own(name: &[u8]) -> bool {
 /// Makes letters lower case.
 const LOWER: u32 = u32::from_ne_bytes([0x20; 4]);
 
-/// Whether the value of a record's own member may be in another form; `value` is the text from it on.
-fn is_odd_value(kind: Kind, value: &[u8]) -> bool {
-    let is_text = value.first() == Some(&b'"');
-    if is_list(kind, value) {
-        return true;
-    }
+/// Whether the value of a record's own member may be in another form.
+fn is_odd_value(kind: Kind, form: Form) -> bool {
     match kind {
-        Kind::Json => matches!(value, [b'"' | b'{', ..]),
-        Kind::Object | Kind::Payload => is_text,
-        Kind::Code => !value.starts_with(b"null"),
-        Kind::Region if matches!(value, [b'"', b'A'..=b'Z', ..]) => true,
-        Kind::Word | Kind::Region => match value {
-            [b'"', b'n' | b'N' | b'-' | b'<' | b'(' | b'\\' | b' ', ..] => true,
-            [b'"', first, second, ..] => [*first, *second].eq_ignore_ascii_case(b"un"),
-            _ => false,
-        },
-        Kind::Flag => !matches!(value, [b't' | b'f' | b'n', ..] | [b'"', b't' | b'f', ..]),
+        Kind::Json => form.is_text() || form == Form::Object,
+        _ if form.is_list() => true,
+        Kind::Object | Kind::Payload => form.is_text(),
+        Kind::Code => form != Form::Null,
+        Kind::Region if form == Form::CapitalText => true,
+        Kind::Word | Kind::Region => matches!(form, Form::NullText | Form::BlankText),
+        Kind::Flag => !matches!(form, Form::Null | Form::Truth | Form::TruthText),
         // These were looked at.
         Kind::Any | Kind::Name | Kind::Source | Kind::Account | Kind::Time => false,
     }
@@ -190,38 +179,7 @@ mod tests {
     use crate::decode::names::{NAMES, PARENTS, spellings};
 
     fn is_suspected(record: &str) -> bool {
-        blocks::run(Search { record: record.as_bytes() })
-    }
-
-    #[test]
-    fn members_of_most_callers_are_no_signs() {
-        const MOST: [&[u8]; 14] = [
-            b"arn",
-            b"type",
-            b"userName",
-            b"accountId",
-            b"attributes",
-            b"registryId",
-            b"principalId",
-            b"accessKeyId",
-            b"creationDate",
-            b"sessionIssuer",
-            b"imageManifest",
-            b"sessionContext",
-            b"repositoryName",
-            b"mfaAuthenticated",
-        ];
-        for name in MOST {
-            assert!(is_of_most_callers(name));
-            assert!(
-                named(name).is_none() && respelled(name).is_none() && flattened(name).is_none(),
-                "{name:?}"
-            );
-            for value in [&b"\"{\\\"a\\\":1}\""[..], b"\"a\"", b"{}", b"[\"{}\"]", b"null"] {
-                assert!(!payload::is_odd_value(name, value), "{name:?}");
-            }
-            assert!(!payload::is_other_spelling(name), "{name:?}");
-        }
+        blocks::run(Search { record: record.as_bytes(), ordinary: &mut Ordinary::default() })
     }
 
     #[test]

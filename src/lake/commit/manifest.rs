@@ -31,9 +31,13 @@ pub(in crate::lake) struct Manifest {
     pub select: Vec<String>,
     /// Number of duplicates that were left out.
     pub records_duplicate: u64,
-    /// Number of events that share their `eventID` with another event read in the same run.
+    /// Number of events that share their `eventID` with another event: of all events of the lake if
+    /// `ids_counted`, and otherwise the sum of what each run has met.
     #[serde(default)]
     pub events_sharing_an_id: u64,
+    /// Whether the ids of all events were compared; `None` in lakes of earlier versions, which never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids_counted: Option<bool>,
     /// Files, folders and keys that the last run left out because of their names.
     #[serde(default)]
     pub objects_left_out: u64,

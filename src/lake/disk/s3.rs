@@ -281,6 +281,10 @@ impl Disk for S3Disk {
         s3::recover(self, manifest, keep)
     }
 
+    fn reads_by_requests(&self) -> bool {
+        true
+    }
+
     /// All runs that stage a shard make the same lake, so none of them can overtake another.
     fn can_be_overtaken(&self) -> bool {
         self.is_listed

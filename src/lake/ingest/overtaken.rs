@@ -45,6 +45,7 @@ impl State {
         self.take_in_objects(disk, &now)?;
         let before = std::mem::take(&mut self.manifest);
         self.take_in_files(disk, [&before, &now], &ours, limits)?;
+        self.is_first_run = false;
         self.manifest = now;
         Ok(())
     }

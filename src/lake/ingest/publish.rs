@@ -80,6 +80,10 @@ pub(super) struct State {
     /// Whether all sources were read to their end, so that objects that failed in earlier runs and were not
     /// met again no longer exist.
     pub complete: bool,
+    /// Whether the next commit is the run's last.
+    pub ends: bool,
+    /// Whether the lake has only what this run has brought.
+    pub is_first_run: bool,
     /// Bytes of rows since the last commit.
     pub since_commit: u64,
     /// Duplicates since the last commit.
@@ -114,6 +118,8 @@ impl State {
             all_known: true,
             unread: BTreeMap::new(),
             unread_before: manifest.unread.iter().map(|object| (object.key(), object.clone())).collect(),
+            ends: false,
+            is_first_run: manifest.generation == 0,
             manifest,
             since_commit: 0,
             duplicates: 0,
@@ -237,6 +243,7 @@ impl State {
             .files
             .sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
+        self.count_shared_ids(disk, limits, &mut manifest);
         disk.publish(&self.manifest, &manifest, limits.keep_replaced)?;
         self.files.values_mut().flatten().for_each(|present| present.staged = false);
         self.manifest = manifest;

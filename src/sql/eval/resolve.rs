@@ -3,8 +3,11 @@
 mod calls;
 mod columns;
 mod conditions;
+pub(in crate::sql) mod join;
+pub(in crate::sql) mod list;
 mod literals;
 mod parts;
+pub(in crate::sql) mod rows;
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator as Op, CaseWhen, CastKind, Expr, LambdaFunction, Spanned, Subscript,

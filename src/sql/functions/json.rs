@@ -4,11 +4,14 @@
 //! not JSON, or has nothing at the path, gives NULL.
 
 mod path;
+mod sql_path;
+mod sql_path_text;
 
 use std::borrow::Cow;
 
 use super::call::Call;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::syntax::json_calls;
 use crate::sql::types::cast;
 use crate::sql::types::compact_json::{canonical, compact};
 use crate::sql::types::json::{json_string, scalar_text};
@@ -38,10 +41,16 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "json_extract" => at_path(call, Kind::Json, |value| Some(compact(value, false))),
-        "json_query" => at_path(call, Kind::Varchar, |value| Some(compact(value, false))),
-        "json_extract_scalar" | "json_value" => at_path(call, Kind::Varchar, |value| scalar(value.get())),
+        "json_query" => query(call),
+        "json_value" => by_sql_path(call, Kind::Varchar, |values| match values.as_deref() {
+            Some([one]) => scalar(one),
+            _ => None,
+        }),
+        "json_extract_scalar" => at_path(call, Kind::Varchar, |value| scalar(value.get())),
         "get_json_object" => at_path(call, Kind::Varchar, |value| scalar_text(value.get())),
-        "json_exists" => exists(call),
+        "json_exists" => {
+            by_sql_path(call, Kind::Boolean, |values| Some(values.is_some_and(|values| !values.is_empty())))
+        }
         "json_size" => at_path(call, Kind::Bigint, size),
         "json_parse" => parse(call),
         "json_format" => format(call),
@@ -106,11 +115,42 @@ fn scalar(json: &str) -> Option<String> {
     if json.starts_with(['{', '[']) { None } else { scalar_text(json) }
 }
 
-fn exists(call: &Call<'_>) -> Result<Values> {
-    let found = at_path(call, Kind::Boolean, |_| Some(true))?;
-    let cells = found.truths()?;
+/// The values that an SQL/JSON path leads to; `None` for an error, which these functions answer with NULL.
+fn by_sql_path<T: crate::sql::types::values::Cell>(
+    call: &Call<'_>,
+    kind: Kind,
+    cell: impl Fn(Option<Vec<String>>) -> Option<T>,
+) -> Result<Values> {
+    call.arity(2, 3)?;
     let texts = json_of(call)?;
-    call.build(Kind::Boolean, |row| Ok(texts.get(row).map(|_| cells.get(row) == Some(true))))
+    let any_case = matches!(call.arg(0)?.kind, Kind::Row(_));
+    let one = call.arg(1)?.constant_text().map(|path| sql_path_text::parse(&path, any_case)).transpose()?;
+    let paths = call.texts(1)?;
+    call.build(kind, |row| {
+        let Some((text, path)) = texts.get(row).zip(paths.get(row)) else { return Ok(None) };
+        Ok(cell(match &one {
+            Some(path) => path.values(text),
+            None => sql_path_text::parse(path, any_case)?.values(text),
+        }))
+    })
+}
+
+/// `json_query`, whose third argument says how several values become one.
+fn query(call: &Call<'_>) -> Result<Values> {
+    let how = if call.args.len() > 2 { call.literal(2)? } else { String::new() };
+    let compacted = |json: &String| {
+        serde_json::from_str::<&RawValue>(json).map_or_else(|_| json.clone(), |value| compact(value, false))
+    };
+    let in_array =
+        |values: &[String]| format!("[{}]", values.iter().map(compacted).collect::<Vec<_>>().join(","));
+    by_sql_path(call, Kind::Varchar, |values| match (how.as_str(), values.as_deref()?) {
+        (_, []) => None,
+        (json_calls::CONDITIONAL_WRAPPER, [one]) if one.starts_with(['{', '[']) => Some(compacted(one)),
+        (json_calls::WRAPPER | json_calls::CONDITIONAL_WRAPPER, all) => Some(in_array(all)),
+        (json_calls::NO_QUOTES, [one]) if one.starts_with('"') => scalar_text(one),
+        (_, [one]) => Some(compacted(one)),
+        _ => None,
+    })
 }
 
 fn size(value: &RawValue) -> Option<i64> {

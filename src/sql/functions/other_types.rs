@@ -10,7 +10,7 @@ use crate::sql::expression::{Expression, Node};
 use crate::sql::scope::Scope;
 use crate::sql::syntax::names;
 use crate::sql::types::compare::common;
-use crate::sql::types::relation::Relation;
+use crate::sql::types::relation::Field;
 use crate::sql::types::values::Values;
 use crate::tables::{Kind, cloudtrail};
 
@@ -108,8 +108,8 @@ fn check(operator: &str, left: Side<'_>, right: Side<'_>) -> Result<()> {
 }
 
 /// Checks that a value may be compared with the rows of a subquery.
-pub(in crate::sql) fn check_rows(operator: &str, value: Side<'_>, rows: &Relation) -> Result<()> {
-    match rows.fields.as_slice() {
+pub(in crate::sql) fn check_rows(operator: &str, value: Side<'_>, columns: &[Field]) -> Result<()> {
+    match columns {
         [only] => check(operator, value, Side::column(&only.name, &only.kind)),
         fields => {
             let kinds = fields.iter().map(|field| (field.name.clone(), field.kind.clone())).collect();

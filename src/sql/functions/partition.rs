@@ -65,14 +65,36 @@ pub(in crate::sql) fn spelt(
     values: Values,
     other: &Values,
 ) -> Result<Values> {
-    if values.kind != Kind::Varchar || other.kind != Kind::Varchar {
+    if expression.date.is_none() || values.kind != Kind::Varchar {
         return Ok(values);
     }
-    let Some(date) = &expression.date else { return Ok(values) };
-    let texts = other.texts()?;
-    let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else {
+    match &other.kind {
+        Kind::Varchar => {
+            let texts = other.texts()?;
+            let wanted = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of);
+            wanted.map_or(Ok(values.clone()), |wanted| converted(scope, expression, values, wanted))
+        }
+        Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) => whole(scope, expression, values),
+        _ => Ok(values),
+    }
+}
+
+/// `values` of an expression that is used as a date, as in `day >= DATE '2026-03-02'` or `CAST(day AS date)`:
+/// there, `day` is a whole date. A date in any spelling can be read as one.
+pub(in crate::sql) fn whole(scope: &Scope<'_>, expression: &Expression, values: Values) -> Result<Values> {
+    if expression.date.is_none() || values.kind != Kind::Varchar {
         return Ok(values);
-    };
+    }
+    let own = values.texts()?;
+    let known = (0..values.data.len()).find_map(|row| own.get(row)).and_then(Spelling::of);
+    match known {
+        Some(Spelling::Day) => converted(scope, expression, values, Spelling::Dashes),
+        _ => Ok(values),
+    }
+}
+
+fn converted(scope: &Scope<'_>, expression: &Expression, values: Values, wanted: Spelling) -> Result<Values> {
+    let Some(date) = &expression.date else { return Ok(values) };
     let own = values.texts()?;
     let known = (0..values.data.len()).find_map(|row| own.get(row)).and_then(Spelling::of);
     if known.is_none_or(|known| known == wanted) {
@@ -110,6 +132,10 @@ pub(in crate::sql) fn also_needed(query: &Query) -> Option<&'static str> {
                     let is_whole =
                         |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
                     self.date |= matches!(&value.value, Value::SingleQuotedString(text) if is_whole(text));
+                    String::new()
+                }
+                Expr::TypedString(_) => {
+                    self.date = true;
                     String::new()
                 }
                 _ => String::new(),

@@ -10,7 +10,7 @@ use super::mention::{column_of, is_chain_of};
 use super::scan::Scan;
 use crate::model::{DAY_MILLIS, Timestamp};
 use crate::sql::catalog::Catalog;
-use crate::sql::run::engine;
+use crate::sql::eval;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::syntax::{calls, names, walk};
 use crate::sql::types::clock;
@@ -263,7 +263,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
         return None;
     }
     let (catalog, ctes, row) = (Catalog::trial(), Ctes::default(), Relation::single_row());
-    let session = engine::session(&catalog, now.millis());
+    let session = eval::session(&catalog, now.millis());
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
         Kind::Varchar => {

@@ -1,44 +1,42 @@
 //! The rows of a subquery: once, if it looks at nothing outside; else for each combination of values that it
 //! looks at.
 
-use sqlparser::ast::Query;
-
-use crate::sql::error::Result;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::query::{Query, Subquery};
 use crate::sql::memory::row_bytes;
 use crate::sql::scope::{Scope, Via};
-use crate::sql::syntax::names;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::relation::{Groups, Relation};
 
+/// The operators of a subquery.
+pub(super) fn operators(subquery: &Subquery) -> Result<&Query> {
+    let missing = || SqlError::new("a subquery cannot stand here").at(&subquery.tree);
+    subquery.query.as_ref().ok_or_else(missing)
+}
+
 /// The subquery's rows, if it is uncorrelated.
-pub(super) fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
-    if !names::free(query).is_empty() {
+pub(super) fn alone(scope: &Scope<'_>, subquery: &Subquery) -> Result<Option<Relation>> {
+    if !subquery.outside.is_empty() {
         return Ok(None);
     }
-    Ok(Some(scope.session.query(scope.ctes, None, query)?.seen()))
+    Ok(Some(scope.session.query(scope.ctes, None, operators(subquery)?)?.seen()))
 }
 
 /// Evaluates the subquery for each combination of outer values that it may use.
-pub(in crate::sql) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
+pub(super) fn each(scope: &Scope<'_>, subquery: &Subquery) -> Result<(Groups, Vec<Relation>)> {
     let mut keys = Vec::new();
-    for parts in names::free(query) {
-        keys.push(key_column(&scope.column(&names::named(parts))?, scope.height())?);
+    for value in &subquery.outside {
+        keys.push(key_column(&scope.values(value)?, scope.height())?);
     }
-    let groups = Groups::by(&keys, scope.height())?;
+    let (groups, query) = (Groups::by(&keys, scope.height())?, operators(subquery)?);
     let mut results: Vec<Relation> = Vec::with_capacity(groups.count());
     let mut height = 0_usize;
     for first in groups.first.iter().flatten() {
-        let rows = scope.session.query(scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen();
+        let outer = Some((scope, Via::Row(*first as usize)));
+        let rows = scope.session.query(scope.ctes, outer, query)?.seen();
         height += rows.height;
         scope.session.limits().fits_rows(height, row_bytes(&rows))?;
         results.push(rows);
     }
     Ok((groups, results))
-}
-
-/// The columns of a correlated subquery, from an evaluation for a row of NULLs.
-pub(in crate::sql) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
-    let rows = scope
-        .narrowed(&[None], |scope| scope.session.query(scope.ctes, Some((scope, Via::Row(0))), query))?;
-    Ok(rows.seen().slice(0, 0))
 }

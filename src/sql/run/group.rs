@@ -4,12 +4,10 @@
 use polars::prelude::Series;
 use sqlparser::ast::Expr;
 
-use super::aggregate;
 use crate::sql::error::Result;
+use crate::sql::expression::query;
+use crate::sql::functions::aggregate;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::calls;
-use crate::sql::syntax::grouping::Grouping;
-use crate::sql::syntax::walk::Calls;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::is_place;
 use crate::sql::types::relation::{Groups, Relation};
@@ -22,16 +20,12 @@ type Known = (usize, Vec<(Expr, Values)>);
 /// Groups the scope's rows, and computes keys and aggregates. The groups of several sets are concatenated; a
 /// key that is not in a set is NULL. The second result has the positions of the groups' first events, if rows
 /// have positions.
-pub(in crate::sql) fn grouped(
-    scope: &Scope<'_>,
-    grouping: &Grouping,
-    calls: &Calls,
-) -> Result<(Known, Relation)> {
-    let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
+pub(in crate::sql) fn grouped(scope: &Scope<'_>, made: &query::Groups) -> Result<(Known, Relation)> {
+    let keys = made.keys.iter().map(|(_, key)| scope.values(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
     let mut all: Option<Known> = None;
     let mut places = Relation::default();
-    for set in &grouping.sets {
+    for (number, set) in made.sets.iter().enumerate() {
         let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
         let groups =
             if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
@@ -39,11 +33,11 @@ pub(in crate::sql) fn grouped(
             Some(places) => groups.in_order(places)?,
             None => groups,
         };
-        if grouping.sets.len() == 1 {
+        if made.sets.len() == 1 {
             places = places_of(scope.relation, &groups)?;
         }
         let mut known = Vec::new();
-        for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
+        for (at, ((key, _), values)) in made.keys.iter().zip(&keys).enumerate() {
             let values = if set.contains(&at) {
                 values.take(&groups.first)?
             } else {
@@ -51,13 +45,11 @@ pub(in crate::sql) fn grouped(
             };
             known.push((key.clone(), values));
         }
-        for call in &calls.aggregates {
-            let values =
-                aggregate::evaluate(scope, calls::as_call(call)?, &groups).map_err(|error| error.at(call))?;
-            known.push((call.clone(), values));
+        for (call, aggregate) in &made.aggregates {
+            known.push((call.clone(), aggregate::evaluate(scope, aggregate, &groups)?));
         }
-        for call in &calls.groupings {
-            let bits = Values::constant(Kind::Bigint, Some(grouping.bits(set, call)?));
+        for (call, bits) in &made.groupings {
+            let bits = Values::constant(Kind::Bigint, bits.get(number).copied());
             known.push((call.clone(), Values::new(Kind::Bigint, bits.spread(groups.count()))));
         }
         all = Some(match all {

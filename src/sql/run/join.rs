@@ -6,20 +6,17 @@
 
 mod numbers;
 
-use std::collections::BTreeSet;
-
 use polars::prelude::Series;
-use sqlparser::ast::{BinaryOperator, Expr};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::expression::join::Conjunct;
 use crate::sql::memory::row_bytes;
 use crate::sql::scope::{Scope, mask};
-use crate::sql::syntax::{names, walk};
+use crate::sql::types::compare;
 use crate::sql::types::compare::key_column;
-use crate::sql::types::relation::{Groups, Relation};
-use crate::sql::types::values::Values;
-use crate::sql::types::{columns, compare};
+use crate::sql::types::relation::{Field, Groups, Relation};
+use crate::sql::types::values::{Values, take};
 use numbers::{NONE, Numbers};
 
 /// Number of pairs in a block.
@@ -153,44 +150,48 @@ impl Matched {
     }
 }
 
-/// An analysed join: the equal columns, and the rest of the condition.
+/// A join of these rows.
 struct Join<'j> {
     like: &'j Scope<'j>,
-    /// The columns of both sides that the rest of the condition uses.
-    sides: (Relation, Relation),
+    sides: [&'j Relation; 2],
+    /// The columns of both sides, and which of them the rest of the condition uses.
+    fields: Vec<Field>,
+    is_used: Vec<bool>,
     candidates: Candidates,
-    rest: Vec<Expression>,
-    height: usize,
+    /// What is left of the condition besides the equalities by which candidates are found.
+    rest: Vec<&'j Expression>,
 }
 
 impl<'j> Join<'j> {
-    fn of(like: &'j Scope<'j>, left: &Relation, right: &Relation, condition: Option<&Expr>) -> Result<Self> {
+    fn of(like: &'j Scope<'j>, sides: [&'j Relation; 2], condition: &'j [Conjunct]) -> Result<Self> {
+        let [left, right] = sides;
         let (mut keys, mut rest) = (Vec::new(), Vec::new());
-        for conjunct in condition.map(walk::conjuncts).unwrap_or_default() {
-            match equality(like, left, right, conjunct)? {
+        for conjunct in condition {
+            match conjunct.equal.as_ref().map(|equal| keys_of(like, sides, equal)).transpose()?.flatten() {
                 Some(pair) => keys.push(pair),
                 None => rest.push(conjunct),
             }
         }
-        // The columns that a subquery uses cannot be determined here.
-        let names = (!rest.iter().any(|condition| walk::has_subquery(condition)))
-            .then(|| rest.iter().flat_map(|condition| names::parts_in(*condition)).collect::<BTreeSet<_>>());
-        let sides = [left, right].map(|side| match &names {
-            Some(names) => side.only(|field| names.contains(&field.name.to_lowercase())),
-            None => side.clone(),
-        });
-        let candidates = Candidates::of(like, &keys, left.height, right.height)?;
-        let fields = sides.iter().flat_map(|side| side.fields.iter().cloned()).collect();
-        let pairs = Relation { fields, ..Relation::default() };
-        let scope = Scope { relation: &pairs, known: &[], ungrouped: None, ..*like };
-        let rest = rest.into_iter().map(|condition| scope.resolve(condition)).collect::<Result<_>>()?;
-        Ok(Self { like, sides: sides.into(), candidates, rest, height: left.height })
+        let fields: Vec<Field> = left.fields.iter().chain(&right.fields).cloned().collect();
+        let is_used = |index: usize| rest.iter().any(|conjunct| conjunct.used.contains(index));
+        Ok(Self {
+            is_used: (0..fields.len()).map(is_used).collect(),
+            candidates: Candidates::of(like, &keys, left.height, right.height)?,
+            rest: rest.iter().map(|conjunct| &conjunct.whole).collect(),
+            like,
+            sides,
+            fields,
+        })
+    }
+
+    fn height(&self) -> usize {
+        self.sides[0].height
     }
 
     /// Calls `take` with the pairs for which the whole condition is true, block by block.
     fn each(&self, mut take: impl FnMut(Pairs) -> Result<()>) -> Result<()> {
         let mut block = Pairs::default();
-        for row in 0..u32::try_from(self.height).map_err(|_| SqlError::new("too many rows"))? {
+        for row in 0..u32::try_from(self.height()).map_err(|_| SqlError::new("too many rows"))? {
             let (count, mut from) = (self.candidates.count(row as usize), 0);
             while from < count {
                 let most = BLOCK_PAIRS - block.left.len();
@@ -209,11 +210,11 @@ impl<'j> Join<'j> {
     /// match.
     fn found(&self) -> Result<Vec<bool>> {
         let count = |row: &u32| self.candidates.count(*row as usize);
-        let mut open: Vec<u32> = (0..u32::try_from(self.height)
+        let mut open: Vec<u32> = (0..u32::try_from(self.height())
             .map_err(|_| SqlError::new("too many rows"))?)
             .filter(|row| count(row) > 0)
             .collect();
-        let mut found = vec![false; self.height];
+        let mut found = vec![false; self.height()];
         if self.rest.is_empty() {
             mark(&mut found, &open);
             return Ok(found);
@@ -236,12 +237,26 @@ impl<'j> Join<'j> {
         Ok(found)
     }
 
+    /// The columns of some pairs that the rest of the condition uses; the others are empty of values.
+    fn used_columns(&self, pairs: &Pairs) -> Result<Relation> {
+        let height = pairs.left.len();
+        let some = |rows: &[u32]| rows.iter().copied().map(Some).collect::<Vec<_>>();
+        let rows = [some(&pairs.left), some(&pairs.right)];
+        let columns = self.sides.iter().zip(&rows);
+        let columns = columns.flat_map(|(side, rows)| side.columns.iter().map(move |column| (column, rows)));
+        let columns = columns.zip(&self.is_used).map(|((column, rows), is_used)| match is_used {
+            true => take(column, rows),
+            false => Ok(Series::new_null(column.name().clone(), height)),
+        });
+        Ok(Relation { fields: self.fields.clone(), columns: columns.collect::<Result<_>>()?, height })
+    }
+
     fn restricted(&self, pairs: Pairs) -> Result<Pairs> {
         self.like.session.limits().fits(0, 0)?;
         if self.rest.is_empty() || pairs.left.is_empty() {
             return Ok(pairs);
         }
-        let joined = joined(&self.sides.0, &self.sides.1, &pairs)?;
+        let joined = self.used_columns(&pairs)?;
         let scope = Scope { relation: &joined, known: &[], ungrouped: None, ..*self.like };
         let mut keep = vec![true; joined.height];
         for condition in &self.rest {
@@ -255,31 +270,19 @@ impl<'j> Join<'j> {
     }
 }
 
-/// `a.x = b.y` as two columns, the left side's first.
-fn equality(
+/// The values by which equal rows are found; `None` if one of them is invalid: it may be in a row that has no match,
+/// so that it is an error only of a pair.
+fn keys_of(
     like: &Scope<'_>,
-    left: &Relation,
-    right: &Relation,
-    condition: &Expr,
+    [left, right]: [&Relation; 2],
+    (first, second): &(Expression, Expression),
 ) -> Result<Option<(Values, Values)>> {
-    let Expr::BinaryOp { left: a, op: BinaryOperator::Eq, right: b } = condition else { return Ok(None) };
-    if walk::has_subquery(condition) {
-        return Ok(None);
+    let side = |rows: &Relation, key: &Expression| Scope::new(like.session, like.ctes, rows).value(key);
+    match (side(left, first), side(right, second)) {
+        (Ok(x), Ok(y)) => unified(&x, &y, left.height, right.height).map(Some),
+        (Err(error), _) | (_, Err(error)) if error.by_value => Ok(None),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
-    for (first, second) in [(a, b), (b, a)] {
-        if !columns::are_of(&**first, left) || !columns::are_of(&**second, right) {
-            continue;
-        }
-        let side =
-            |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
-        return match (side(left, first), side(right, second)) {
-            (Ok(x), Ok(y)) => unified(&x, &y, left.height, right.height).map(Some),
-            // The invalid value may be in a row that has no match.
-            (Err(error), _) | (_, Err(error)) if error.by_value => Ok(None),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-    }
-    Ok(None)
 }
 
 /// Converts two columns that are compared to a common type, each with the height of its side.
@@ -289,17 +292,12 @@ pub(in crate::sql) fn unified(x: &Values, y: &Values, left: usize, right: usize)
     Ok((spread(x, left), spread(y, right)))
 }
 
-fn joined(left: &Relation, right: &Relation, pairs: &Pairs) -> Result<Relation> {
-    let some = |rows: &[u32]| rows.iter().copied().map(Some).collect::<Vec<_>>();
-    Ok(left.take(&some(&pairs.left))?.beside(right.take(&some(&pairs.right))?))
-}
-
 /// The joined rows.
 pub(in crate::sql) fn join(
     like: &Scope<'_>,
     left: &Relation,
     right: &Relation,
-    condition: Option<&Expr>,
+    condition: &[Conjunct],
     keeps: Keeps,
 ) -> Result<Relation> {
     let limits = like.session.limits();
@@ -311,7 +309,7 @@ pub(in crate::sql) fn join(
         pairs.right.extend(block.right);
         Ok(())
     };
-    Join::of(like, left, right, condition)?.each(each)?;
+    Join::of(like, [left, right], condition)?.each(each)?;
     let (mut lefts, mut rights) = (Vec::new(), Vec::new());
     if keeps.left {
         let count = pairs.left.len() + alone(&pairs.left, left.height).len();
@@ -366,9 +364,9 @@ pub(in crate::sql) fn found(
     like: &Scope<'_>,
     left: &Relation,
     right: &Relation,
-    condition: Option<&Expr>,
+    condition: &[Conjunct],
 ) -> Result<Vec<bool>> {
-    Join::of(like, left, right, condition)?.found()
+    Join::of(like, [left, right], condition)?.found()
 }
 
 /// The rows of `left` that have a match (or none, if `negated`).
@@ -376,7 +374,7 @@ pub(in crate::sql) fn semi(
     like: &Scope<'_>,
     left: &Relation,
     right: &Relation,
-    condition: Option<&Expr>,
+    condition: &[Conjunct],
     negated: bool,
 ) -> Result<Relation> {
     let keep: Vec<bool> =

@@ -1,26 +1,24 @@
 //! `LATERAL (SELECT …)`: a subquery in FROM that can use the row to its left.
 
-use sqlparser::ast::{Query, TableAlias};
-
 use super::correlated;
 use crate::sql::error::Result;
+use crate::sql::expression::query::{Naming, Subquery};
 use crate::sql::scope::Scope;
-use crate::sql::types::columns::aliased;
 use crate::sql::types::relation::Relation;
 
 /// `left CROSS JOIN LATERAL (query) AS t`; with `keep`, rows of `left` without results are kept.
 pub(in crate::sql) fn join(
     like: &Scope<'_>,
     left: &Relation,
-    query: &Query,
-    alias: Option<&TableAlias>,
+    query: &Subquery,
+    naming: &Naming,
     keep: bool,
 ) -> Result<Relation> {
     let scope = Scope { relation: left, known: &[], ungrouped: None, ..*like };
     let (groups, results) = correlated::each(&scope, query)?;
     let mut right = match results.first() {
         Some(rows) => rows.slice(0, 0),
-        None => correlated::shape(&scope, query)?,
+        None => Relation::without_rows(query.fields.clone()),
     };
     // All results concatenated, and where each begins.
     let mut starts = Vec::with_capacity(results.len());
@@ -40,5 +38,5 @@ pub(in crate::sql) fn join(
         rights.resize(lefts.len(), None);
     }
     right.columns = right.columns.iter().map(|column| column.rechunk()).collect();
-    Ok(left.take(&lefts)?.beside(aliased(right.take(&rights)?, alias, None)))
+    Ok(left.take(&lefts)?.beside(naming.named(right.take(&rights)?)))
 }

@@ -1,10 +1,11 @@
 //! `WITH RECURSIVE`: a common table expression that refers to itself is evaluated until it returns no more
 //! rows.
 
-use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
+use sqlparser::ast::{SetOperator, SetQuantifier};
 
 use super::sets::combine;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::query::Body;
 use crate::sql::memory::Limits;
 use crate::sql::scope::Ctes;
 use crate::sql::syntax::names;
@@ -23,8 +24,8 @@ pub(in crate::sql) fn rows(
     ctes: &Ctes,
     name: &str,
     columns: &[String],
-    run: impl Fn(&Ctes, &SetExpr) -> Result<Relation>,
-    (first, next, all): (&SetExpr, &SetExpr, bool),
+    run: impl Fn(&Ctes, &Body) -> Result<Relation>,
+    (first, next, all): (&Body, &Body, bool),
 ) -> Result<Relation> {
     let union = |left: &Relation, right: Relation| {
         let quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };

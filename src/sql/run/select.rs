@@ -1,25 +1,20 @@
-//! Evaluates `SELECT` and the clauses around it: WITH, UNION, ORDER BY, LIMIT.
+//! Runs queries: SELECT and what stands around it, WITH, UNION, ORDER BY, LIMIT.
 
-mod limits;
 mod list;
 
-use sqlparser::ast::{Distinct, Expr, Ident, OrderBy, OrderByOptions, Query, Select, SetExpr, Value};
+use sqlparser::ast::{Expr, OrderByOptions};
 
 use super::sets::{combine, groups_of, value_rows};
-use super::{from, group, order, recursive, window};
+use super::{from, group, recursive};
 use crate::sql::catalog::Counted;
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
+use crate::sql::eval::constants::limits_of;
+use crate::sql::expression::query::{Body, Common, CommonRows, Query, Select};
+use crate::sql::functions::window::{self, Windows};
 use crate::sql::scope::{Ctes, Scope, Session, Via, kept, mask};
-use crate::sql::syntax::grouping::{Grouping, calls, has_ties, order_exprs, refuse_unknown};
-use crate::sql::syntax::walk::{Calls, conjuncts};
-use crate::sql::syntax::{calls, recursion};
-use crate::sql::types::compare;
 use crate::sql::types::relation::{Groups, Relation};
 use crate::sql::types::values::Values;
-use crate::tables::Kind;
-use limits::limited;
-pub(in crate::sql) use limits::{limits, wanted};
-use list::{list_item, other_names, places};
+use crate::sql::types::{compare, order};
 
 /// How many rows are used, from the first one on.
 #[derive(Debug, Clone, Copy)]
@@ -50,106 +45,84 @@ impl First {
     }
 }
 
-/// Evaluates a query. `outer` is the scope of a correlated subquery.
+/// The rows of a query. `outer` is the scope of a correlated subquery.
 pub(in crate::sql) fn query(
     session: &Session<'_>,
     ctes: &Ctes,
     outer: Option<(&Scope<'_>, Via<'_>)>,
     query: &Query,
 ) -> Result<Relation> {
-    let ctes = with(session, ctes, outer, query)?;
+    let ctes = commons(session, ctes, outer, &query.commons)?;
     let empty = Relation::single_row();
     let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
-    let rows = match &*query.body {
-        SetExpr::Select(select) => {
-            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
-            return limited(&like, query, self::select(&like, select, query.order_by.as_ref(), first)?);
-        }
-        other => set(&like, other)?,
-    };
-    let sorted = match &query.order_by {
-        None => rows,
-        Some(by) => {
+    let limit = limits_of(&like, &query.limit);
+    let wanted = limit.as_ref().map_or(usize::MAX, |(offset, count)| offset.saturating_add(*count));
+    let first = First { rows: wanted, ties: query.limit.has_ties };
+    let rows = match &query.body {
+        Body::Select(select) => self::select(&like, select, first)?,
+        other => {
+            let rows = body(&like, other)?;
             let scope = Scope { relation: &rows, ..like };
-            let keys = order_keys(&scope, &order_exprs(by)?, &rows)?;
-            let first = First { rows: wanted(&like, query), ties: has_ties(query) };
-            rows.take(&first.of(&keys, rows.height)?)?
+            match list::sort_values(&scope, &query.order_by, &rows)?.as_slice() {
+                [] => rows,
+                keys => rows.take(&first.of(keys, rows.height)?)?,
+            }
         }
     };
-    limited(&like, query, sorted)
+    Ok(limited(limit?, query.limit.has_ties, rows))
 }
 
 /// The common table expressions of `WITH`, added to `ctes`.
-pub(in crate::sql) fn with(
+pub(in crate::sql) fn commons(
     session: &Session<'_>,
     ctes: &Ctes,
     outer: Option<(&Scope<'_>, Via<'_>)>,
-    query: &Query,
+    commons: &[Common],
 ) -> Result<Ctes> {
     let mut ctes = ctes.clone();
-    let Some(with) = &query.with else { return Ok(ctes) };
-    for table in &with.cte_tables {
-        let name = table.alias.name.value.to_lowercase();
-        let columns: Vec<String> =
-            table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
-        let rows = match recursion::halves(&table.query, &name).filter(|_| with.recursive) {
-            Some((first, next, all)) => {
-                let run = |ctes: &Ctes, body: &SetExpr| {
-                    Ok(set(&Scope { outer, ..Scope::new(session, ctes, &Relation::single_row()) }, body)?
-                        .seen())
+    for Common { name, columns, rows, span } in commons {
+        let rows = match rows {
+            CommonRows::Query(query) => self::query(session, &ctes, outer, query)?.renamed(name, columns),
+            CommonRows::Recursive { first, next, all } => {
+                let run = |ctes: &Ctes, body: &Body| {
+                    let row = Relation::single_row();
+                    let like = Scope { outer, ..Scope::new(session, ctes, &row) };
+                    Ok(self::body(&like, body)?.seen())
                 };
-                recursive::rows(session.limits(), &ctes, &name, &columns, run, (first, next, all))
-                    .map_err(|error| error.at_span(table.alias.name.span))?
+                recursive::rows(session.limits(), &ctes, name, columns, run, (first, next, *all))
+                    .map_err(|error| error.at_span(*span))?
             }
-            None => self::query(session, &ctes, outer, &table.query)?.renamed(&name, &columns),
         };
-        ctes = ctes.with(name, rows);
+        ctes = ctes.with(name.clone(), rows);
     }
     Ok(ctes)
 }
 
-/// Evaluates one `SELECT`, sorted by `by`; only the rows in `wanted` are needed.
-fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
-    let Projected { rows, keys, .. } = listed(like, select, by)?;
+/// The rows of a SELECT in order; only the rows in `wanted` are needed.
+fn select(like: &Scope<'_>, select: &Select, wanted: First) -> Result<Relation> {
+    let Projected { rows, keys, .. } = listed(like, select)?;
     if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
 }
 
 /// The unsorted rows of a `SELECT`, and its sort keys.
-pub(in crate::sql) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
-    listed_of(like, &rows(like, select, by)?, select, by)
-}
-
-/// The same, given the rows after FROM and WHERE.
-pub(in crate::sql) fn listed_of(
-    like: &Scope<'_>,
-    rows: &Relation,
-    select: &Select,
-    by: Option<&OrderBy>,
-) -> Result<Projected> {
-    let scope = Scope { relation: rows, ..*like };
-    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
-    let calls = calls(select, &orders);
-    match Grouping::of(select, &calls)? {
-        None => project(&scope, select, &calls, &orders),
-        Some(grouping) => {
-            let counted = like.session.catalog.counted();
-            let is_of =
-                |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates, &calls.groupings);
-            let ((count, known), places) = match counted.filter(is_of) {
-                Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
-                None => group::grouped(&scope, &grouping, &calls)?,
-            };
-            let groups = Relation { height: count, ..places };
-            let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
-            having(&after, select, |after| project(after, select, &calls, &orders))
-        }
-    }
+pub(in crate::sql) fn listed(like: &Scope<'_>, select: &Select) -> Result<Projected> {
+    let rows = rows(like, select)?;
+    let scope = Scope { relation: &rows, ..*like };
+    let Some(groups) = &select.groups else { return project(&scope, select) };
+    let counted = like.session.catalog.counted().and_then(|counted| counted.of(groups));
+    let ((count, known), places) = match counted {
+        Some(counted) => ((counted.count, counted.known), Relation::default()),
+        None => group::grouped(&scope, groups)?,
+    };
+    let groups = Relation { height: count, ..places };
+    let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
+    having(&after, select, |after| project(after, select))
 }
 
 /// Continues with the groups for which HAVING is true.
 fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
     let Some(having) = &select.having else { return then(after) };
-    after.narrowed(&kept(&after.truth(having)?), then)
+    after.narrowed(&kept(&after.holds(having)?), then)
 }
 
 /// The rows of a `SELECT` over groups that have been computed. `places` are the positions of their first
@@ -157,44 +130,25 @@ fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -
 pub(in crate::sql) fn projected_groups(
     like: &Scope<'_>,
     select: &Select,
-    by: Option<&OrderBy>,
-    groups: &Counted,
+    counted: &Counted,
     places: Relation,
 ) -> Result<Projected> {
-    let rows = rows(like, select, by)?;
+    let rows = rows(like, select)?;
     let scope = Scope { relation: &rows, ..*like };
-    let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
-    let calls = calls(select, &orders);
-    let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
-    having(&after, select, |after| project(after, select, &calls, &orders))
+    let known = select.groups.as_ref().and_then(|groups| counted.of(groups)).map(|counted| counted.known);
+    let known = known.unwrap_or_default();
+    let after = Scope { relation: &places, known: &known, ungrouped: Some(&scope), ..*like };
+    having(&after, select, |after| project(after, select))
 }
 
-/// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` use.
-pub(in crate::sql) fn rows(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
-    refuse_unknown(select)?;
-    filtered(like, from::used(like, select, by)?, select.selection.as_ref())
-}
-
-/// Applies OFFSET and LIMIT to the result of a query.
-pub(in crate::sql) fn cut(session: &Session<'_>, query: &Query, rows: Relation) -> Result<Relation> {
-    let (ctes, nothing) = (Ctes::default(), Relation::single_row());
-    limited(&Scope::new(session, &ctes, &nothing), query, rows)
-}
-
-/// The columns of a `SELECT` list and its sort keys, unsorted.
-pub(in crate::sql) struct Projected {
-    pub rows: Relation,
-    pub keys: Vec<(Values, OrderByOptions)>,
-    /// The types of what has been computed before: keys of groups, aggregates, window functions.
-    pub computed: Vec<(Expr, Kind)>,
-}
-
-fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
+/// The rows of FROM for which WHERE is true, with the columns that the SELECT uses.
+pub(in crate::sql) fn rows(like: &Scope<'_>, select: &Select) -> Result<Relation> {
+    let mut rows = from::tables(like, &select.from)?;
     // One condition after another: later ones are evaluated for fewer rows, and never for rows that earlier
     // ones exclude.
-    for condition in condition.map(conjuncts).unwrap_or_default() {
+    for condition in &select.conditions {
         let scope = Scope { relation: &rows, ..*like };
-        let keep = scope.truth(condition)?;
+        let keep = scope.holds(condition)?;
         if keep.contains(&false) {
             rows = rows.filter(&mask(&keep))?;
         }
@@ -202,31 +156,38 @@ fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> R
     Ok(rows)
 }
 
+/// The rows that OFFSET and LIMIT leave.
+pub(super) fn limited((offset, count): (usize, usize), has_ties: bool, rows: Relation) -> Relation {
+    // Rows equal to the last one have been included when the rows were sorted.
+    let count = if has_ties { usize::MAX } else { count };
+    if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) }
+}
+
+/// The columns of a `SELECT` list and its sort keys, unsorted.
+pub(in crate::sql) struct Projected {
+    pub rows: Relation,
+    pub keys: Vec<(Values, OrderByOptions)>,
+}
+
 /// Evaluates window functions, the `SELECT` list, DISTINCT, and the sort keys.
-fn project(
-    scope: &Scope<'_>,
-    select: &Select,
-    calls: &Calls,
-    orders: &[(Expr, OrderByOptions)],
-) -> Result<Projected> {
-    let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
-    for call in &calls.windows {
+fn project(scope: &Scope<'_>, select: &Select) -> Result<Projected> {
+    let (mut known, mut windows) = (scope.known.to_vec(), Windows::default());
+    for (call, window) in &select.windows {
         let scope = Scope { known: &known, ..*scope };
-        let values =
-            window::evaluate(&scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
-        known.push((call.clone(), values));
+        known.push((call.clone(), window::evaluate(&scope, window, &mut windows)?));
     }
-    let (rows, keys) = shown(&Scope { known: &known, ..*scope }, select, orders)?;
-    let computed = known.into_iter().map(|(expr, values)| (expr, values.kind)).collect();
-    if !matches!(select.distinct, Some(Distinct::Distinct)) {
-        return Ok(Projected { rows, keys, computed });
+    let scope = Scope { known: &known, ..*scope };
+    let rows = list::rows(&scope, &select.list)?;
+    let keys = list::sort_values(&scope, &select.order_by, &rows)?;
+    if !select.is_distinct {
+        return Ok(Projected { rows, keys });
     }
     let first = groups_of(&rows)?.first;
     let keys = keys
         .iter()
         .map(|(values, options)| Ok((values.take(&first)?, *options)))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Projected { rows: rows.take(&first)?, keys, computed })
+    Ok(Projected { rows: rows.take(&first)?, keys })
 }
 
 /// Evaluates the `SELECT` list for some of the scope's rows, the `own` ones. `adjust` gets the values of each
@@ -234,80 +195,26 @@ fn project(
 pub(in crate::sql) fn windowed(
     scope: &Scope<'_>,
     select: &Select,
-    calls: &[&Expr],
     own: &[Option<u32>],
     mut adjust: impl FnMut(usize, Values) -> Result<Values>,
 ) -> Result<Relation> {
-    let (mut known, mut windows) = (Vec::new(), window::Windows::default());
-    for (at, call) in calls.iter().enumerate() {
-        let values =
-            window::evaluate(scope, calls::as_call(call)?, &mut windows).map_err(|error| error.at(*call))?;
-        known.push(((*call).clone(), adjust(at, values)?));
+    let (mut known, mut windows): (Vec<(Expr, Values)>, _) = (Vec::new(), Windows::default());
+    for (at, (call, window)) in select.windows.iter().enumerate() {
+        let values = window::evaluate(scope, window, &mut windows)?;
+        known.push((call.clone(), adjust(at, values)?));
     }
-    Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.0))
+    Scope { known: &known, ..*scope }.narrowed(own, |own| list::rows(own, &select.list))
 }
 
-/// Evaluates the `SELECT` list and the sort keys.
-fn shown(
-    scope: &Scope<'_>,
-    select: &Select,
-    orders: &[(Expr, OrderByOptions)],
-) -> Result<(Relation, Vec<(Values, OrderByOptions)>)> {
-    let mut rows = Relation { height: scope.height(), ..Relation::default() };
-    for item in &select.projection {
-        list_item(scope, item, &mut rows)?;
-    }
-    for item in &select.projection {
-        other_names(scope, item, &mut rows);
-    }
-    places(scope, &mut rows);
-    let keys = order_keys(scope, orders, &rows)?;
-    Ok((rows, keys))
-}
-
-/// Evaluates the sort keys for the rows of a SELECT list.
-pub(in crate::sql) fn order_keys(
-    scope: &Scope<'_>,
-    orders: &[(Expr, OrderByOptions)],
-    rows: &Relation,
-) -> Result<Vec<(Values, OrderByOptions)>> {
-    orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, rows)?, *options))).collect()
-}
-
-/// A sort key: the number of a column, its name in the `SELECT` list, or an expression.
-fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> {
-    if let Expr::Value(value) = expr
-        && let Value::Number(text, _) = &value.value
-    {
-        let index = text
-            .parse::<usize>()
-            .ok()
-            .and_then(|ordinal| ordinal.checked_sub(1))
-            .filter(|index| *index < rows.fields.len());
-        return match index {
-            Some(index) => rows.values(index),
-            None => {
-                Err(SqlError::new(format!("ORDER BY {text}: there is no such column in the SELECT list"))
-                    .at(expr))
-            }
-        };
-    }
-    let mut known: Vec<(Expr, Values)> = Vec::new();
-    for (at, field) in rows.fields.iter().enumerate() {
-        known.push((Expr::Identifier(Ident::new(field.name.to_lowercase())), rows.values(at)?));
-    }
-    known.extend(scope.known.iter().cloned());
-    Scope { known: &known, ..*scope }.column(expr)
-}
-
-pub(in crate::sql) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
+/// The rows of a side of a set operation.
+pub(in crate::sql) fn body(like: &Scope<'_>, body: &Body) -> Result<Relation> {
     match body {
-        SetExpr::Select(select) => self::select(like, select, None, First::ALL),
-        SetExpr::Query(inner) => query(like.session, like.ctes, like.outer, inner),
-        SetExpr::Values(values) => value_rows(like, values),
-        SetExpr::SetOperation { left, op, set_quantifier, right } => {
-            combine(like.session.limits(), set(like, left)?, set(like, right)?, *op, *set_quantifier)
+        Body::Select(select) => self::select(like, select, First::ALL),
+        Body::Query(inner) => query(like.session, like.ctes, like.outer, inner),
+        Body::Values(rows) => value_rows(like, rows),
+        Body::Set { operator, quantifier, left, right } => {
+            let (left, right) = (self::body(like, left)?, self::body(like, right)?);
+            combine(like.session.limits(), left, right, *operator, *quantifier)
         }
-        _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
     }
 }

@@ -1,13 +1,12 @@
 //! UNION, INTERSECT and EXCEPT, and bare VALUES.
 
 use polars::prelude::Series;
-use sqlparser::ast::{Expr, SetOperator, SetQuantifier, Values as ValueRows};
+use sqlparser::ast::{SetOperator, SetQuantifier};
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::memory::{Limits, row_bytes};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::calls::arguments;
-use crate::sql::syntax::names;
 use crate::sql::types::cast;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::{NTH, OBJECT, RECORD, SIDE, is_place};
@@ -17,12 +16,12 @@ use crate::sql::types::values::Cell;
 use crate::tables::Kind;
 
 /// `VALUES (1, 'a'), (2, 'b')`.
-pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
+pub(in crate::sql) fn value_rows(like: &Scope<'_>, rows: &[Vec<Expression>]) -> Result<Relation> {
     let mut all: Option<Relation> = None;
-    for row in &values.rows {
+    for row in rows {
         let mut one = Relation { height: like.height(), ..Relation::default() };
-        for (at, expr) in cells(&row.content).into_iter().enumerate() {
-            let values = like.column(expr)?;
+        for (at, cell) in row.iter().enumerate() {
+            let values = like.values(cell)?;
             one.push(Field::new(format!("_col{at}"), values.kind), values.data);
         }
         all = Some(match all {
@@ -33,14 +32,6 @@ pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
-}
-
-/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
-fn cells(row: &[Expr]) -> Vec<&Expr> {
-    match row {
-        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
-        row => row.iter().collect(),
-    }
 }
 
 pub(in crate::sql) fn combine(

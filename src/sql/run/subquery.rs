@@ -5,24 +5,26 @@
 //! subquery is evaluated once for each different combination of the outer values that it uses.
 
 mod apart;
-pub(in crate::sql) mod extremes;
 
 use std::collections::HashSet;
 
-use sqlparser::ast::Query;
+use sqlparser::ast::BinaryOperator;
 
-use super::correlated::{alone, each, shape};
+use super::correlated::{alone, each};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
+use crate::sql::expression::query::Subquery;
+use crate::sql::functions::quantified::compared;
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::comparable;
 use crate::sql::types::relation::{Groups, Relation};
+use crate::sql::types::schema::only_column;
 use crate::sql::types::values::{Values, take};
 use crate::tables::Kind;
 
 /// `EXISTS (query)`
-pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+pub(super) fn exists(scope: &Scope<'_>, query: &Subquery, negated: bool) -> Result<Values> {
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
@@ -40,7 +42,7 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<
 }
 
 /// A query used as a value.
-pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+pub(super) fn scalar(scope: &Scope<'_>, query: &Subquery) -> Result<Values> {
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
     }
@@ -51,7 +53,7 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
     let singles = results.iter().map(single).collect::<Result<Vec<_>>>()?;
     let kind = match singles.first() {
         Some(first) => first.kind.clone(),
-        None => kinds(scope, query)?.into_iter().next().unwrap_or(Kind::Unknown),
+        None => query.fields.first().map_or(Kind::Unknown, |field| field.kind.clone()),
     };
     let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
     for single in singles {
@@ -65,7 +67,7 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
 pub(super) fn contains(
     scope: &Scope<'_>,
     value: &Expression,
-    query: &Query,
+    query: &Subquery,
     negated: bool,
 ) -> Result<Values> {
     let value = scope.value(value)?;
@@ -91,6 +93,21 @@ pub(super) fn contains(
         let set = groups.of_row.get(row).and_then(|group| sets.get(*group as usize));
         Ok(set.and_then(|set| set.has(keys.get(row).cloned().flatten())).map(|has| has != negated))
     })
+}
+
+/// `left op ANY (query)`, or ALL.
+pub(super) fn quantified(
+    scope: &Scope<'_>,
+    left: &Expression,
+    op: &BinaryOperator,
+    query: &Subquery,
+    is_any: bool,
+) -> Result<Values> {
+    let (groups, results) = match alone(scope, query)? {
+        Some(rows) => (Groups::one(scope.height()), vec![rows]),
+        None => each(scope, query)?,
+    };
+    compared(scope, left, (op, is_any), &groups, &results)
 }
 
 /// The result of a subquery with one column (or several, for row values), in which values are searched.
@@ -147,23 +164,13 @@ impl Set {
 }
 
 /// The value of a subquery with one column and at most one row.
-pub(in crate::sql) fn single(rows: &Relation) -> Result<Values> {
-    if rows.fields.len() != 1 {
-        return Err(SqlError::new(format!(
-            "a subquery used as a value must have one column, not {}",
-            rows.fields.len()
-        )));
-    }
+fn single(rows: &Relation) -> Result<Values> {
+    only_column(&rows.fields)?;
     match rows.height {
         0 => Ok(Values::null(rows.values(0)?.kind)),
         1 => Ok(Values { constant: true, ..rows.values(0)? }),
         count => Err(SqlError::value(format!("a subquery used as a value gave {count} rows"))),
     }
-}
-
-/// The types of a correlated subquery's columns.
-fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
-    Ok(shape(scope, query)?.fields.into_iter().map(|field| field.kind).collect())
 }
 
 fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {

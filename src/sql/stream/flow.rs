@@ -15,6 +15,7 @@
 mod aside;
 pub(in crate::sql) mod export;
 mod frontier;
+mod operators;
 pub(in crate::sql) mod over_rows;
 mod part;
 mod partial;
@@ -29,7 +30,7 @@ mod sure;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlparser::ast::{Query, Select};
+use sqlparser::ast::Query;
 
 use super::ordered::Ordered;
 use super::spill::Spill;
@@ -39,6 +40,8 @@ use crate::sql::bind::Bound;
 use crate::sql::catalog;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::constants;
+use crate::sql::expression::query::{self, Body};
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::plan::divide::{Divided, EventsTable};
 use crate::sql::plan::logical;
@@ -58,6 +61,7 @@ use crate::sql::types::values::Values;
 use crate::tables::{Kind, Rows, cloudtrail};
 use aside::Aside;
 use frontier::{Frontier, Leading};
+use operators::Operators;
 pub(in crate::sql) use part::{Part, Stop};
 use partial::Partial;
 use ranked::Ranked;
@@ -107,6 +111,7 @@ pub(in crate::sql) struct Flow {
     tables: Ctes,
     /// For a query over the rows of another one, their columns.
     columns: Option<Relation>,
+    operators: Operators,
 }
 
 impl Flow {
@@ -176,7 +181,7 @@ impl Flow {
             filters: filters.clone(),
             is_store,
             reduction,
-            wanted: bound.typed(&Relation::default(), |like| select::wanted(like, &tree)),
+            wanted: bound.typed(&Relation::default(), |like| constants::wanted(like, &tree)),
             tree,
             sorted_first: None,
             sought: Vec::new(),
@@ -186,6 +191,7 @@ impl Flow {
             in_sequence: None,
             tables: Ctes::default(),
             columns: None,
+            operators: Operators::default(),
         }
     }
 
@@ -287,7 +293,7 @@ impl Flow {
         &self,
         events: Vec<Relation>,
         limits: &Limits,
-        work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>,
+        work: impl FnOnce(&Scope<'_>, &query::Select) -> Result<T>,
     ) -> Result<T> {
         let (mut catalog, mut ctes) = (Catalog::default(), self.tables.clone());
         catalog.limit(limits.clone());
@@ -302,9 +308,12 @@ impl Flow {
             }
         }
         let (session, nothing) = (engine::session(&catalog, self.now.millis()), Relation::single_row());
-        let ctes = select::with(&session, &ctes, None, &self.tree)?;
-        let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
-        work(&Scope::new(&session, &ctes, &nothing), select)
+        let operators = self.operators.of(&session, &ctes, &self.tree)?;
+        let ctes = select::commons(&session, &ctes, None, &operators.commons)?;
+        match &operators.body {
+            Body::Select(select) => work(&Scope::new(&session, &ctes, &nothing), select),
+            _ => Err(SqlError::new("a SELECT is needed here")),
+        }
     }
 
     /// No events, for each occurrence of the table.
@@ -332,16 +341,15 @@ impl Flow {
     /// Evaluates the rows of a share, given for each occurrence of the table.
     fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let events = self.of_occurrences(events)?;
-        let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => {
-                let rows = select::rows(like, select, by)?;
+                let rows = select::rows(like, select)?;
                 let of = rows.height;
                 Ok(Part { rows: reduce::tightened(partial.of_rows(like, rows)?, of)?, keys: Vec::new() })
             }
             Reduction::Rows { .. } => {
-                let Projected { rows, keys, .. } = select::listed(like, select, by)?;
-                Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
+                let Projected { rows, keys, .. } = select::listed(like, select)?;
+                Ok(Part { rows: if select.is_distinct { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
         // Groups have just been reduced.

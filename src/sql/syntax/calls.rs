@@ -95,6 +95,14 @@ pub(in crate::sql) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
         .collect()
 }
 
+/// The values in a row of VALUES: `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
+pub(in crate::sql) fn cells(row: &[Expr]) -> Vec<&Expr> {
+    match row {
+        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
+        row => row.iter().collect(),
+    }
+}
+
 /// The argument of a call, if there is one, and whether it is DISTINCT; `None` if the call has any other
 /// clause.
 pub(in crate::sql) fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {

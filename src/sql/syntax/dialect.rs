@@ -15,6 +15,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::json_calls::{is_json_call, json_call};
 use super::statements::{Asking, View};
 use super::{chains, spelling, statements};
 use crate::sql::error::{SqlError, TextPosition};
@@ -48,6 +49,9 @@ impl Trino {
         let (keyword, next) = (word.keyword, &parser.peek_nth_token_ref(1).token);
         if word.quote_style.is_some() {
             return None;
+        }
+        if matches!(next, Token::LParen) && is_json_call(&word.value) {
+            return Some(json_call(parser));
         }
         let parse: fn(&mut Parser<'_>) -> Result<Expr, ParserError> = match (keyword, next) {
             (Keyword::CAST, Token::LParen) => |parser| parser.parse_cast_expr(CastKind::Cast),

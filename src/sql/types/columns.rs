@@ -1,6 +1,6 @@
 //! Which column a name means.
 
-use sqlparser::ast::{Ident, TableAlias, Visit};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, TableAlias, Visit};
 
 use super::relation::{Field, Relation};
 use crate::sql::error::{Result, SqlError};
@@ -10,19 +10,37 @@ use crate::sql::syntax::names::{free, written};
 /// that begins with a table takes precedence over a column with the same name as a table.
 pub(in crate::sql) fn find(fields: &[Field], parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
-        let mut matches = fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name)
-                && qualifier
-                    .is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
-        });
-        if let Some((index, _)) = matches.next() {
-            if matches.next().is_some() {
+        let matches = || {
+            fields.iter().enumerate().filter(|(_, field)| {
+                field.name.eq_ignore_ascii_case(name)
+                    && qualifier.is_none_or(|asked| {
+                        field.qualifier.as_deref().is_some_and(|own| is_called(own, asked))
+                    })
+            })
+        };
+        match (one(matches()), one(matches().filter(|(_, field)| !field.is_added))) {
+            (Found::Nothing, _) => {}
+            (Found::One(index), _) | (Found::Several, Found::One(index)) => return Ok(Some((index, used))),
+            _ => {
                 return Err(SqlError::new(format!("column {name} is ambiguous: more than one table has it")));
             }
-            return Ok(Some((index, used)));
         }
     }
     Ok(None)
+}
+
+enum Found {
+    Nothing,
+    One(usize),
+    Several,
+}
+
+fn one<'a>(mut matches: impl Iterator<Item = (usize, &'a Field)>) -> Found {
+    match (matches.next(), matches.next()) {
+        (None, _) => Found::Nothing,
+        (Some((index, _)), None) => Found::One(index),
+        _ => Found::Several,
+    }
 }
 
 /// Whether a table has this name: its unique name, or the name in the query.
@@ -45,14 +63,36 @@ pub(in crate::sql) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
     free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
 }
 
-pub(in crate::sql) fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
-    match (alias, table) {
-        (Some(alias), _) => rows.renamed(&alias.name.value.to_lowercase(), &column_names(alias)),
-        (None, Some(table)) => rows.renamed(table, &[]),
-        (None, None) => rows,
-    }
-}
-
 pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
+}
+
+/// The condition that USING stands for.
+pub(in crate::sql) fn equal_columns(
+    left: &[Field],
+    right: &[Field],
+    columns: &[String],
+) -> Result<Option<Expr>> {
+    let side = |fields: &[Field], name: &str| {
+        let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        let field =
+            field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
+        let qualifier = field.qualifier.iter().map(Ident::new);
+        Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
+    };
+    let mut condition: Option<Expr> = None;
+    for name in columns {
+        let equal = Expr::BinaryOp {
+            left: Box::new(side(left, name)?),
+            op: BinaryOperator::Eq,
+            right: Box::new(side(right, name)?),
+        };
+        condition = Some(match condition {
+            None => equal,
+            Some(before) => {
+                Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
+            }
+        });
+    }
+    Ok(condition)
 }

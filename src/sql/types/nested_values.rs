@@ -8,19 +8,23 @@ use crate::tables::Kind;
 use crate::tables::builder::lists;
 use crate::tables::kind::entry;
 
+/// The type of the elements of an array, or of the entries of a map.
+pub(in crate::sql) fn element(kind: &Kind) -> Result<Kind> {
+    match kind {
+        Kind::Array(element) => Ok((**element).clone()),
+        Kind::Map(key, value) => Ok(entry(key, value)),
+        Kind::Unknown => Ok(Kind::Unknown),
+        other => Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
+    }
+}
+
 /// All elements of a column of arrays or maps in one column, and their number for each row; `None` for NULL.
 pub(in crate::sql) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
-    let element = match &values.kind {
-        Kind::Array(element) => (**element).clone(),
-        Kind::Map(key, value) => entry(key, value),
-        Kind::Unknown => {
-            return Ok((
-                Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)),
-                vec![None; values.data.len()],
-            ));
-        }
-        other => return Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
-    };
+    let element = element(&values.kind)?;
+    if values.kind == Kind::Unknown {
+        let nothing = Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean));
+        return Ok((nothing, vec![None; values.data.len()]));
+    }
     let column = values.data.list()?.rechunk();
     let Some(array) = column.downcast_iter().next() else {
         return Ok((

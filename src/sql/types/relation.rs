@@ -20,11 +20,14 @@ pub(in crate::sql) struct Field {
     pub hidden: bool,
     /// Whether it is the date of a partition, whose notation the query may choose.
     pub is_date: bool,
+    /// Whether the table that Athena's users have may lack it: another name, a partition column, or where the
+    /// record is. A column of another table with the same name is meant before it.
+    pub is_added: bool,
 }
 
 impl Field {
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { qualifier: None, name: name.into(), kind, hidden: false, is_date: false }
+        Self { qualifier: None, name: name.into(), kind, hidden: false, is_date: false, is_added: false }
     }
 }
 
@@ -57,15 +60,19 @@ impl Relation {
         let mut relation = Self { height: rows.height, ..Self::default() };
         for column in (table.columns)() {
             if let Some((_, data)) = rows.columns.iter().find(|(name, _)| *name == column.name) {
-                let is_date = table.name == cloudtrail::TABLE.name && is_date(column.name);
-                relation.push(Field { is_date, ..Field::new(column.name, column.kind) }, data.clone());
+                let is_event = table.name == cloudtrail::TABLE.name;
+                let is_date = is_event && is_date(column.name);
+                let is_added = is_event && cloudtrail::is_added(column.name);
+                let field = Field { is_date, is_added, ..Field::new(column.name, column.kind) };
+                relation.push(field, data.clone());
             }
         }
         if table.name == cloudtrail::TABLE.name {
             for (other, name) in cloudtrail::OTHER_NAMES {
                 if let Some((_, data)) = rows.columns.iter().find(|(column, _)| column == name) {
+                    let field = Field::new(*other, Kind::Varchar);
                     relation.push(
-                        Field { hidden: true, is_date: is_date(other), ..Field::new(*other, Kind::Varchar) },
+                        Field { hidden: true, is_added: true, is_date: is_date(other), ..field },
                         data.clone(),
                     );
                 }
@@ -180,12 +187,11 @@ impl Relation {
         Self { columns, ..self }
     }
 
-    /// Only the columns for which `is_kept` is true, and all dates of partitions: their notations depend on
-    /// each other.
-    pub fn only(&self, is_kept: impl Fn(&Field) -> bool) -> Self {
+    /// Only the columns with these indexes.
+    pub fn with_columns(&self, indexes: &[usize]) -> Self {
         let mut kept = Self { height: self.height, ..Self::default() };
-        for (field, column) in self.fields.iter().zip(&self.columns) {
-            if field.is_date || is_kept(field) {
+        for index in indexes {
+            if let (Some(field), Some(column)) = (self.fields.get(*index), self.columns.get(*index)) {
                 kept.push(field.clone(), column.clone());
             }
         }

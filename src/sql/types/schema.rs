@@ -47,3 +47,35 @@ pub(in crate::sql) fn combined(operator: SetOperator, left: &[Field], right: &[F
     let both = left.into_iter().zip(right).enumerate();
     both.map(|(at, (a, b))| Ok(Field::new(a.name.clone(), kind(at, &a, &b)?))).collect()
 }
+
+/// The column of a query that is used as a value.
+pub(in crate::sql) fn only_column(fields: &[Field]) -> Result<&Field> {
+    match fields {
+        [only] => Ok(only),
+        fields => Err(SqlError::new(format!(
+            "a subquery used as a value must have one column, not {}",
+            fields.len()
+        ))),
+    }
+}
+
+/// The fields of which UNNEST makes columns: those of a row, unless only one name is given for it (`is_whole`).
+pub(in crate::sql) fn unnested_fields(element: &Kind, is_whole: bool) -> Option<&[(String, Kind)]> {
+    match element {
+        Kind::Row(fields) if !is_whole || fields.len() == 1 => Some(fields),
+        _ => None,
+    }
+}
+
+/// The columns that UNNEST makes of elements of this type, before which `at` arrays stand.
+pub(in crate::sql) fn unnested(element: &Kind, is_whole: bool, at: usize) -> Vec<Field> {
+    match unnested_fields(element, is_whole) {
+        Some(fields) => fields.iter().map(|(name, kind)| Field::new(name.clone(), kind.clone())).collect(),
+        None => vec![Field::new(format!("_col{at}"), element.clone())],
+    }
+}
+
+/// Whether each of `arrays` that UNNEST takes has one name, of those that are given for all columns.
+pub(in crate::sql) fn are_whole(names: usize, arrays: usize, has_ordinals: bool) -> bool {
+    arrays > 0 && names.saturating_sub(usize::from(has_ordinals)) == arrays
+}

@@ -1,8 +1,8 @@
 //! How an image comes back, and how it vanishes without an event.
 
 use crate::model::ImageState;
-use crate::timeline::image::Image;
-use crate::timeline::names::Sym;
+use crate::timeline::image::{End, Image};
+use crate::timeline::names::{EventNo, Sym};
 
 impl Image {
     /// The image is pushed again after it was lost.
@@ -26,6 +26,18 @@ impl Image {
         self.gone_at = None;
         self.state = self.state_by_tags();
         self.is_there = true;
+    }
+
+    /// A tag turns out to be on an image in the archive. ECR gives an archived image no tag (a push restores
+    /// it), so that it had this one when it was archived, and was not displaced.
+    pub(super) fn archived_with(&mut self, tag: Sym, given: EventNo) {
+        let Some(loss) = self.losses.last_mut().filter(|loss| loss.end == End::Archived) else { return };
+        if loss.tags.iter().all(|(own, _)| *own != tag) {
+            loss.tags.push((tag, given));
+        }
+        loss.displaced = None;
+        loss.untagged_at = None;
+        loss.untagged_by = None;
     }
 
     /// The repository was created again: so it was deleted before, by an event that is not in the logs.

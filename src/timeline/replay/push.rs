@@ -155,7 +155,11 @@ impl<'e> Replay<'e> {
         image.untagged_at = None;
         image.untagged_by = None;
         image.displaced = None;
-        image.state = ImageState::Tagged;
+        if image.state == ImageState::Archived {
+            image.archived_with(tag, event);
+        } else {
+            image.state = ImageState::Tagged;
+        }
         self.touch(at);
         // Without an event, the tag was there before: mentions that waited for the tag meant this image.
         let pushed = event.some().map(|event| self.time(event));

@@ -4,7 +4,8 @@ use super::kinds;
 use super::log::{Log, START, digest};
 use super::regressions::{DAY, deploy, reference, stopped};
 use crate::model::{
-    Action, Finding, FindingKind, ImageState, ListedImage, Listing, Refusal, Severity, StepKind, Timestamp,
+    Action, Finding, FindingKind, ImageState, ListedImage, Listing, Order, Refusal, Severity, StepKind,
+    Timestamp,
 };
 
 /// A list of the whole repository.
@@ -229,4 +230,70 @@ fn a_list_that_tells_which_of_two_pushes_in_one_second_came_last_contradicts_not
     };
     assert!(!contradicts(false, 1) && !contradicts(false, 2));
     assert!(contradicts(true, 1) && !contradicts(true, 2));
+}
+
+/// An archive by a call after two pushes of one tag in one second, and a list that shows the tag on the first image.
+fn archived_after_a_race(is_dated: bool) -> Log {
+    let mut log = Log::default();
+    log.push(1, "v1").same_second().push(2, "v1").at(DAY);
+    let image = crate::model::ImageId { digest: Some(digest(1)), tag: None };
+    let class = crate::model::StorageClass::Archive;
+    log.add("UpdateImageStorageClass", Action::SetStorageClass { image, class }).at(2 * DAY);
+    list(&mut log, &[1, 2]);
+    if let Some(Action::Listed(listing)) = log.events.last_mut().map(|listed| &mut listed.action) {
+        listing.dated = is_dated;
+        listing.images[0].tags = vec!["v1".into()];
+        listing.images[0].archived = Some(true);
+    }
+    log
+}
+
+/// A list that gave an archived image a tag took it out of the archive, and told as a contradiction that it is there.
+#[test]
+fn an_archived_image_on_which_a_list_shows_a_tag_stays_in_the_archive() {
+    for is_dated in [true, false] {
+        let log = archived_after_a_race(is_dated);
+        assert_eq!(log.history().contradictions(), [], "{is_dated}");
+        let image = log.image(1);
+        assert_eq!((image.state, image.gone_at), (ImageState::Archived, at(DAY)), "{is_dated}");
+        assert_eq!(image.tags, ["v1"], "{is_dated}");
+        assert_eq!(log.image(2).state, ImageState::Untagged, "{is_dated}");
+    }
+}
+
+/// The same by a run that could not take it: it moved a tag that the logs have on another image.
+#[test]
+fn an_archived_image_on_which_a_run_shows_a_tag_stays_in_the_archive() {
+    let mut log = Log::default();
+    log.push(1, "v1").at(DAY).run(1, &["v1"], "transition", None).at(2 * DAY).push(2, "v2").at(3 * DAY);
+    let Some(Action::PolicyRun(run)) = log.events.get(1).map(|run| &run.action) else { panic!("a run") };
+    let rule = run.rules[0].clone();
+    log.whole_run(rule, &[], &[(1, &["v1", "v2"])]);
+    let image = log.image(1);
+    assert_eq!((image.state, image.gone_at), (ImageState::Archived, at(DAY)));
+    assert_eq!(image.tags.len(), 2, "{image:?}");
+}
+
+/// That the list shows which push came last was used for the tags, and not for the order of the pushes. A list of which
+/// nobody knows when it was taken tells nothing of it.
+#[test]
+fn a_list_tells_which_of_two_pushes_in_one_second_came_last() {
+    let orders = |holder: u8, is_dated: bool| {
+        let mut log = Log::default();
+        log.push(1, "v1").same_second().push(2, "v1").at(3_600);
+        list(&mut log, &[1, 2]);
+        if let Some(Action::Listed(listing)) = log.events.last_mut().map(|listed| &mut listed.action) {
+            listing.dated = is_dated;
+            listing.images[usize::from(holder) - 1].tags = vec!["v1".into()];
+        }
+        log.at(2 * DAY).push(3, "v1").at(3 * DAY).expire(3 - holder, &[]);
+        let pairs = log.pairs().into_iter().filter(|pair| pair.0 == FindingKind::SameTagRace);
+        pairs.collect::<Vec<_>>()
+    };
+    for holder in [1, 2] {
+        let lost =
+            |order| (FindingKind::SameTagRace, digest(3 - holder), Some(digest(holder)), Some(0), order);
+        assert_eq!(orders(holder, true), [lost(Order::Inferred)], "{holder}");
+        assert!(orders(holder, false).iter().all(|pair| pair.4 == Order::Ambiguous), "{holder}");
+    }
 }

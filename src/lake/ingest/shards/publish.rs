@@ -265,6 +265,7 @@ impl Ingest {
             }
             state.told.read_only |= manifest.read_only;
             state.told.events_sharing_an_id += manifest.events_sharing_an_id;
+            state.is_first_run = false;
             left_out += manifest.objects_left_out;
         }
         state.duplicates +=

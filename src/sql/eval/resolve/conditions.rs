@@ -1,7 +1,5 @@
 //! Conditions, and comparisons with subqueries.
 
-use std::sync::Arc;
-
 use sqlparser::ast::{BinaryOperator as Op, Expr, Query, ValueWithSpan};
 
 use super::parts::{all, boxed, unsupported};
@@ -49,12 +47,12 @@ pub(super) fn condition(scope: &Scope<'_>, expr: &Expr) -> Result<Node> {
 }
 
 fn subquery(scope: &Scope<'_>, expr: &Expr) -> Result<Node> {
-    let query = |query: &Query| Arc::new(query.clone());
+    let query = |query: &Query| scope.session.evaluator.subquery(scope, query);
     Ok(match expr {
-        Expr::Exists { subquery, negated } => Node::Exists { query: query(subquery), is_negated: *negated },
-        Expr::Subquery(subquery) => Node::Scalar(query(subquery)),
+        Expr::Exists { subquery, negated } => Node::Exists { query: query(subquery)?, is_negated: *negated },
+        Expr::Subquery(subquery) => Node::Scalar(query(subquery)?),
         Expr::InSubquery { expr, subquery, negated } => {
-            Node::InQuery { value: boxed(scope, expr)?, query: query(subquery), is_negated: *negated }
+            Node::InQuery { value: boxed(scope, expr)?, query: query(subquery)?, is_negated: *negated }
         }
         Expr::AnyOp { left, compare_op, right, .. } => quantified(scope, left, compare_op, right, true)?,
         Expr::AllOp { left, compare_op, right } => quantified(scope, left, compare_op, right, false)?,
@@ -67,7 +65,8 @@ fn quantified(scope: &Scope<'_>, left: &Expr, operator: &Op, right: &Expr, is_an
     let Some(query) = as_query(right) else {
         return Err(SqlError::new("ANY and ALL compare with a subquery, as in = ANY (SELECT …)").at(right));
     };
-    let (value, query) = (boxed(scope, left)?, Arc::new(query.clone()));
+    let value = boxed(scope, left)?;
+    let query = scope.session.evaluator.subquery(scope, query)?;
     Ok(match (operator, is_any) {
         (Op::Eq, true) => Node::InQuery { value, query, is_negated: false },
         (Op::NotEq, false) => Node::InQuery { value, query, is_negated: true },

@@ -18,8 +18,7 @@ pub(super) enum Step {
     Element(usize),
 }
 
-/// Parses `$.a.b[0]["c d"]`, with `lax` or `strict` in front for the SQL/JSON functions; a leading `$` may
-/// be missing.
+/// Parses `$.a.b[0]["c d"]`, also with `lax` or `strict` in front; a leading `$` may be missing.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
     let wrong = || {
         SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"))
@@ -97,6 +96,13 @@ fn one_step<'t>(text: &'t str, step: &Step) -> Option<&'t RawValue> {
         Step::Element(index) if text.starts_with('[') => {
             reader.deserialize_seq(Nth { index: *index }).ok()??
         }
+        // Trino does not tell the two apart: `$.items.0` is an element, and `$[0]` a member.
+        Step::Member(name) | Step::AnyCase(name) if text.starts_with('[') => {
+            reader.deserialize_seq(Nth { index: name.parse().ok()? }).ok()??
+        }
+        Step::Element(index) if text.starts_with('{') => {
+            reader.deserialize_map(One { name: &index.to_string(), any_case: false }).ok()??
+        }
         _ => return None,
     };
     reader.end().ok()?;
@@ -111,6 +117,8 @@ impl Needed {
         // What could be written with another escape than `\u` is not looked for.
         let is_plain = |name: &&String| {
             name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'))
+                // It may be an element.
+                && name.parse::<usize>().is_err()
         };
         fn name(step: &Step) -> Option<&String> {
             if let Step::Member(name) = step { Some(name) } else { None }
@@ -210,6 +218,11 @@ mod tests {
         assert_eq!(at("$.a.b[2]"), None);
         assert_eq!(at("$.n"), None);
         assert_eq!(at("$.a.b.c"), None);
+        // An index may stand where a name does, and a name that is a number in brackets.
+        assert_eq!(at("$.a.b.1").as_deref(), Some("2"));
+        assert_eq!(at("$.a.b[\"0\"].c").as_deref(), Some(r#""x\ny""#));
+        let numbered = follow(r#"{"0": "zero"}"#, &parse_path("$[0]").unwrap());
+        assert_eq!(numbered.map(RawValue::get), Some(r#""zero""#));
         assert!(follow("{\"a\":", &[]).is_none());
         let a = [Step::Member("a".to_owned())];
         for damaged in ["{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "[1]", "\"a\"", ""] {
@@ -229,6 +242,7 @@ mod tests {
         assert!(may_be("$.a.role", r#"{"a":{"role":1}}"#) && !may_be("$.a.role", r#"{"a":{"roles":1}}"#));
         assert!(may_be("$.role", r#"{"r\u006fle":1}"#));
         // A slash has an escape of its own; an element has no name.
+        assert!(may_be("$.0", "[1]"));
         assert!(may_be("$['a/b']", r#"{"a\/b":1}"#) && may_be("$[0]", "[1]") && may_be("$", "1"));
     }
 }

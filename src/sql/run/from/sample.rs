@@ -3,31 +3,17 @@
 //! Trino selects different rows each time. Here the selection depends only on the positions of the events, so
 //! that results can be reproduced.
 
-use sqlparser::ast::{Spanned, TableSample, TableSampleMethod, TableSampleUnit};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::sql::error::{Result, SqlError};
-use crate::sql::scope::{Scope, mask};
+use crate::sql::expression::query::Sample;
+use crate::sql::scope::mask;
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
-pub(super) fn sampled(like: &Scope<'_>, rows: Relation, sample: &TableSample) -> Result<Relation> {
-    let is_known =
-        matches!(sample.name, None | Some(TableSampleMethod::Bernoulli | TableSampleMethod::System));
-    let quantity =
-        sample.quantity.as_ref().filter(|quantity| !matches!(quantity.unit, Some(TableSampleUnit::Rows)));
-    let (Some(quantity), true) = (quantity, is_known && sample.bucket.is_none() && sample.offset.is_none())
-    else {
-        return Err(SqlError::new("of TABLESAMPLE, BERNOULLI (percent) and SYSTEM (percent) are supported"));
-    };
-    let percent = like.eval(&quantity.value)?;
-    let percent = percent.doubles().ok().filter(|_| percent.constant).and_then(|percent| percent.get(0));
-    let percent = percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| {
-        SqlError::new("TABLESAMPLE takes a percentage from 0 to 100").at_span(quantity.value.span())
-    })?;
-    let seed =
-        sample.seed.as_ref().and_then(|seed| seed.value.value.to_string().parse().ok()).unwrap_or(0_u64);
+pub(super) fn sampled(rows: Relation, sample: Option<Sample>) -> Result<Relation> {
+    let Some(Sample { percentage, seed }) = sample else { return Ok(rows) };
     let column = |name: &str, kind: &Kind| {
         let at = rows.fields.iter().position(|field| field.name == name && field.kind == *kind)?;
         rows.values(at).ok()
@@ -47,7 +33,7 @@ pub(super) fn sampled(like: &Scope<'_>, rows: Relation, sample: &TableSample) ->
             None => xxh3_64_with_seed(&number.to_le_bytes(), seed),
         };
         // 53 bits of the hash as a double from 0 to 1.
-        ((hash >> 11) as f64 / (1_u64 << 53) as f64) * 100.0 < percent
+        ((hash >> 11) as f64 / (1_u64 << 53) as f64) * 100.0 < percentage
     };
     let keep: Vec<bool> = (0..rows.height).map(drawn).collect();
     rows.filter(&mask(&keep))

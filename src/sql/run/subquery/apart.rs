@@ -6,9 +6,12 @@
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr};
 
 use crate::sql::error::{Result, SqlError};
-use crate::sql::functions::predicate;
+use crate::sql::eval::resolve;
+use crate::sql::expression::query::{Body, Subquery};
+use crate::sql::functions::{aggregate, predicate};
+use crate::sql::run::correlated::operators;
 use crate::sql::run::join::Matched;
-use crate::sql::run::{aggregate, from, join};
+use crate::sql::run::{from, join};
 use crate::sql::scope::{Scope, mask};
 use crate::sql::syntax::{calls, grouping, names, walk};
 use crate::sql::types::columns;
@@ -32,15 +35,16 @@ struct Apart<'q> {
 
 impl<'q> Apart<'q> {
     /// `None` if it cannot be decorrelated.
-    fn of(scope: &Scope<'_>, query: &'q Query) -> Result<Option<Self>> {
-        let Some(select) = plain(query) else { return Ok(None) };
+    fn of(scope: &Scope<'_>, subquery: &'q Subquery) -> Result<Option<Self>> {
+        let Some(select) = plain(&subquery.tree) else { return Ok(None) };
         let calls = walk::Calls::of(walk::list_exprs(select));
         let Some(item) = select.projection.first() else { return Ok(None) };
         let like = own(scope);
         if !names::free(&select.from).is_empty() {
             return Ok(None);
         }
-        let mut inner = from::from(&like, &select.from)?;
+        let Body::Select(operators) = &operators(subquery)?.body else { return Ok(None) };
+        let mut inner = from::tables(&like, &operators.from)?;
         let mut outward = Vec::new();
         for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
             if columns::are_of(conjunct, &inner) {
@@ -62,7 +66,9 @@ impl<'q> Apart<'q> {
             op: BinaryOperator::And,
             right: Box::new(next),
         });
-        join::found(&Scope { known: &[], ..*scope }, outer, &self.inner, condition.as_ref())
+        let scope = Scope { known: &[], ..*scope };
+        let condition = resolve::join::condition(&scope, outer, &self.inner, condition.as_ref())?;
+        join::found(&scope, outer, &self.inner, &condition)
     }
 
     /// The selected expression, if it uses only inner tables.
@@ -92,11 +98,11 @@ fn plain(query: &Query) -> Option<&Select> {
 }
 
 /// `EXISTS`: for each outer row, whether the subquery has a row; `None` if it cannot be decorrelated.
-pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool>>> {
+pub(super) fn exists(scope: &Scope<'_>, subquery: &Subquery) -> Result<Option<Vec<bool>>> {
     if scope.ungrouped.is_some() {
         return Ok(None);
     }
-    match Apart::of(scope, query)? {
+    match Apart::of(scope, subquery)? {
         Some(apart) if apart.calls.aggregates.is_empty() => {
             apart.found(scope, scope.relation, None).map(Some)
         }
@@ -108,13 +114,13 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool
 pub(super) fn contains(
     scope: &Scope<'_>,
     value: &Values,
-    query: &Query,
+    subquery: &Subquery,
 ) -> Result<Option<Vec<Option<bool>>>> {
-    let one_column = plain(query).is_some_and(|select| select.projection.len() == 1);
+    let one_column = plain(&subquery.tree).is_some_and(|select| select.projection.len() == 1);
     if scope.ungrouped.is_some() || !one_column || matches!(value.kind, Kind::Row(_)) {
         return Ok(None);
     }
-    let Some(apart) = Apart::of(scope, query)?
+    let Some(apart) = Apart::of(scope, subquery)?
         .filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty())
     else {
         return Ok(None);
@@ -143,12 +149,12 @@ pub(super) fn contains(
 }
 
 /// `(SELECT max(x) … WHERE inner = outer)`: computed for all groups of the equal columns at once.
-pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Values>> {
+pub(super) fn aggregated(scope: &Scope<'_>, subquery: &Subquery) -> Result<Option<Values>> {
     let is_one = |select: &&Select| select.projection.len() == 1 && select.distinct.is_none();
-    if plain(query).filter(is_one).is_none() {
+    if plain(&subquery.tree).filter(is_one).is_none() {
         return Ok(None);
     }
-    let Some(apart) = Apart::of(scope, query)? else { return Ok(None) };
+    let Some(apart) = Apart::of(scope, subquery)? else { return Ok(None) };
     let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else {
         return Ok(None);
     };
@@ -212,10 +218,8 @@ fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, 
     let inside = Scope { relation: inner, ..own(scope) };
     let mut known = Vec::new();
     for call in &apart.calls.aggregates {
-        known.push((
-            call.clone(),
-            aggregate::evaluate(&inside, calls::as_call(call)?, &groups).map_err(|error| error.at(call))?,
-        ));
+        let aggregate = resolve::rows::aggregate(&inside, calls::as_call(call)?)?;
+        known.push((call.clone(), aggregate::evaluate(&inside, &aggregate, &groups)?));
     }
     let rows = Relation { height: groups.count(), ..Relation::default() };
     let after = Scope { relation: &rows, known: &known, ungrouped: Some(&inside), ..inside };

@@ -11,9 +11,9 @@ use rayon::prelude::*;
 
 use super::{Flow, Part, Reduction, rowwise};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::constants;
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::panics::caught;
-use crate::sql::run::select;
 use crate::sql::run::select::Projected;
 use crate::sql::stream::ordered::Ordered;
 use crate::sql::stream::spill::Spill;
@@ -170,7 +170,7 @@ impl Flow {
 
     /// OFFSET and LIMIT.
     pub(super) fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
-        self.over(self.nothing()?, limits, |like, _| select::limits(like, &self.tree))
+        self.over(self.nothing()?, limits, |like, _| constants::limits(like, &self.tree))
     }
 
     /// Whether groups can be processed share by share, because no expression uses several of them.

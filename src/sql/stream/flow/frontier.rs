@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 
 use polars::prelude::StringChunked;
 
-use crate::sql::run::order::Least;
+use crate::sql::types::order::Least;
 
 /// The first sort key, a column.
 #[derive(Debug, Clone)]

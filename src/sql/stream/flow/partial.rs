@@ -12,9 +12,10 @@ use sqlparser::ast::{Expr, OrderBy, Select};
 use crate::sql::bind::Bound;
 use crate::sql::catalog::Counted;
 use crate::sql::error::Result;
+use crate::sql::eval::resolve;
+use crate::sql::functions::aggregate;
+use crate::sql::functions::aggregate::Merge;
 use crate::sql::memory::Limits;
-use crate::sql::run::aggregate;
-use crate::sql::run::aggregate::Merge;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::{calls, grouping};
 use crate::sql::types::compare::key_column;
@@ -91,12 +92,12 @@ impl Partial {
             table.push(Field::new("", values.kind), values.data);
         }
         for Column { call, merge } in &self.columns {
-            let call = calls::as_call(call)?;
+            let call = resolve::rows::aggregate(&scope, calls::as_call(call)?)?;
             let values = match merge {
-                Merge::Lists => aggregate::list(&scope, call, &groups, true)?,
-                Merge::All => aggregate::list(&scope, call, &groups, false)?,
-                Merge::Kept(wanted) => aggregate::kept::rows(&scope, call, *wanted, &groups)?,
-                _ => aggregate::evaluate(&scope, call, &groups)?,
+                Merge::Lists => aggregate::list(&scope, &call, &groups, true)?,
+                Merge::All => aggregate::list(&scope, &call, &groups, false)?,
+                Merge::Kept(wanted) => aggregate::kept::rows(&scope, &call, *wanted, &groups)?,
+                _ => aggregate::evaluate(&scope, &call, &groups)?,
             };
             table.push(Field::new("", values.kind), values.data);
         }

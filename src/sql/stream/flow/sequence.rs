@@ -14,9 +14,11 @@ use sqlparser::ast::{
 
 use super::{Flow, rowwise};
 use crate::model::Timestamp;
-use crate::sql::bind::Bound;
+use crate::sql::bind::{self, Bound};
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
+use crate::sql::expression::query;
+use crate::sql::functions::window::carried::Carry;
 use crate::sql::memory::Limits;
 use crate::sql::plan::divide;
 use crate::sql::plan::divide::EventsTable;
@@ -24,7 +26,6 @@ use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::run::engine;
 use crate::sql::run::select;
-use crate::sql::run::window::carried::Carry;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::sorted::Keyed;
 use crate::sql::syntax::names::{self, is_body_alone, top};
@@ -261,10 +262,15 @@ impl Sequence {
         work(&Scope::new(&session, &ctes, &nothing))
     }
 
+    /// The SELECT over the events.
+    fn operators(&self, like: &Scope<'_>) -> Result<query::Select> {
+        bind::select(like, &self.select)
+    }
+
     /// The rows of events that are numbered, and what sorts them.
     pub fn rows(&self, events: Relation, limits: &Limits) -> Result<Keyed> {
         self.over(self.events_table.table(events)?, limits, |like| {
-            let rows = select::rows(like, &self.select, None)?;
+            let rows = select::rows(like, &self.operators(like)?)?;
             let scope = Scope { relation: &rows, ..*like };
             let by =
                 self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
@@ -284,9 +290,9 @@ impl Sequence {
         limits: &Limits,
         adjust: impl FnMut(usize, Values) -> Result<Values>,
     ) -> Result<Relation> {
-        let calls: Vec<&Expr> = self.calls.iter().map(|(call, _)| call).collect();
         self.over(Relation::default(), limits, |like| {
-            select::windowed(&Scope { relation: rows, ..*like }, &self.select, &calls, own, adjust)
+            let scope = Scope { relation: rows, ..*like };
+            select::windowed(&scope, &bind::listed(&scope, &self.select)?, own, adjust)
         })
     }
 

@@ -32,9 +32,8 @@ impl Flow {
         places: Relation,
         limits: &Limits,
     ) -> Result<Projected> {
-        let by = self.tree.order_by.as_ref();
         self.over(self.nothing()?, limits, |like, select| {
-            select::projected_groups(like, select, by, groups, places)
+            select::projected_groups(like, select, groups, places)
         })
     }
 

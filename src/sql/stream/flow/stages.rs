@@ -25,7 +25,6 @@ use crate::sql::plan::logical;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::run::engine;
-use crate::sql::run::select;
 use crate::sql::scope::Ctes;
 use crate::sql::syntax::names::{self, is_events};
 use crate::sql::syntax::visit::{VisitorMut, relations, visit_mut};
@@ -112,7 +111,7 @@ impl Stages {
         catalog.limit(limits.clone());
         let session = engine::session(&catalog, self.now.millis());
         let whole = Query { limit_clause: None, fetch: None, ..self.outer.clone() };
-        Ok(select::query(&session, tables, None, &whole)?.seen())
+        Ok(engine::rows(&session, tables, &whole)?.seen())
     }
 }
 

@@ -275,7 +275,7 @@ mod tests {
     use polars::prelude::{IntoSeries, ListChunked, Series, StructChunked};
 
     use super::*;
-    use crate::sql::run::order;
+    use crate::sql::types::order;
     use crate::sql::types::values::Cell;
 
     /// Lists of a column's values, with NULLs in them and in their place.

@@ -3,8 +3,8 @@
 use sqlparser::ast::{Expr, Function, FunctionArguments};
 
 use super::{Column, Partial};
-use crate::sql::run::aggregate;
-use crate::sql::run::aggregate::Merge;
+use crate::sql::functions::aggregate;
+use crate::sql::functions::aggregate::Merge;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::argument;
 use crate::sql::syntax::{calls, names};

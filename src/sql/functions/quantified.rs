@@ -1,13 +1,12 @@
 //! `x > ANY (SELECT …)`, `x = ALL (SELECT …)`: decided by the smallest and greatest value of the subquery,
 //! and whether it has a NULL.
 
-use sqlparser::ast::{BinaryOperator as Op, Query};
+use sqlparser::ast::BinaryOperator as Op;
 
+use super::other_types::{self, Side};
+use super::predicate;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
-use crate::sql::functions::other_types::{self, Side};
-use crate::sql::functions::predicate;
-use crate::sql::run::correlated::{alone, each};
 use crate::sql::scope::Scope;
 use crate::sql::types::cast;
 use crate::sql::types::compare::{Ordered, comparable, compare};
@@ -22,22 +21,7 @@ struct Extremes {
     is_empty: Vec<bool>,
 }
 
-/// `left op ANY (query)`, or ALL.
-pub(in crate::sql) fn quantified(
-    scope: &Scope<'_>,
-    left: &Expression,
-    op: &Op,
-    query: &Query,
-    any: bool,
-) -> Result<Values> {
-    let (groups, results) = match alone(scope, query)? {
-        Some(rows) => (Groups::one(scope.height()), vec![rows]),
-        None => each(scope, query)?,
-    };
-    compared(scope, left, (op, any), &groups, &results)
-}
-
-/// The same, given the rows of the query for each group of rows.
+/// `left op ANY (query)`, or ALL, given the rows of the query for each group of rows.
 pub(in crate::sql) fn compared(
     scope: &Scope<'_>,
     left: &Expression,
@@ -47,7 +31,7 @@ pub(in crate::sql) fn compared(
 ) -> Result<Values> {
     let (value, height) = (scope.values(left)?, scope.height());
     for rows in results.iter().filter(|rows| rows.fields.len() == 1) {
-        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), rows)?;
+        other_types::check_rows(&op.to_string(), Side::of(scope, left, &value.kind), &rows.fields)?;
     }
     let with = Extremes::of(&value, groups, results)?;
     let test = |op: &Op, with: &Values| -> Result<Vec<Option<bool>>> {

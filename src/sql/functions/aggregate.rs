@@ -9,11 +9,9 @@ mod merged;
 mod numbers;
 mod pairs;
 
-use sqlparser::ast::Function;
-
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::rows::Aggregate;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::names;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
@@ -23,20 +21,13 @@ use merged::{elements_of, of_all_rows};
 use numbers::{total, variance};
 
 /// The value of an aggregate for each group. `scope` is the scope before grouping.
-pub(in crate::sql) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
-    let name = names::of_function(function);
-    run(scope, function, &name, groups)
-        .map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
-}
-
-fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
-    if function.null_treatment.is_some() {
-        return Err(SqlError::new("IGNORE NULLS is for window functions; use FILTER (WHERE … IS NOT NULL)"));
-    }
-    if name == "reduce_agg" {
-        return folded::reduce(scope, function, groups);
-    }
-    of_input(input(scope, function, name, groups)?, name)
+pub(in crate::sql) fn evaluate(scope: &Scope<'_>, call: &Aggregate, groups: &Groups) -> Result<Values> {
+    let values = match &call.fold {
+        Some(fold) => folded::reduce(scope, call, fold, groups),
+        None => input(scope, call, groups).and_then(|input| of_input(input, &call.name)),
+    };
+    let named = |error: SqlError| SqlError { message: format!("{}: {}", call.name, error.message), ..error };
+    values.map_err(|error| named(error).at_span(call.span))
 }
 
 /// An aggregate of the values in lists, a list for each group. `more` are its other arguments.

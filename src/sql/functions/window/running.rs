@@ -4,9 +4,8 @@
 //! whole numbers are differences of prefix sums; other aggregates are carried along, if every frame begins
 //! with the partition.
 
-use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArguments};
-
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::rows::Aggregate;
 use crate::sql::functions::predicate;
 use crate::sql::scope::Scope;
 use crate::sql::types::compare::Ordered;
@@ -31,13 +30,9 @@ struct Input {
 }
 
 /// The aggregate for each row; `None` if it cannot be computed in one pass.
-pub(super) fn evaluate(
-    scope: &Scope<'_>,
-    call: &Function,
-    name: &str,
-    frames: &Frames<'_>,
-) -> Result<Option<Values>> {
-    let Some(input) = Input::of(scope, call, name)? else { return Ok(None) };
+pub(super) fn evaluate(scope: &Scope<'_>, call: &Aggregate, frames: &Frames<'_>) -> Result<Option<Values>> {
+    let name = call.name.as_str();
+    let Some(input) = Input::of(scope, call)? else { return Ok(None) };
     let whole = input.value.as_ref().is_some_and(|value| value.kind == Kind::Bigint);
     Ok(Some(match name {
         "count" | "count_if" => frames.numbers(Kind::Bigint, |rows| {
@@ -54,33 +49,20 @@ pub(super) fn evaluate(
 }
 
 impl Input {
-    fn of(scope: &Scope<'_>, call: &Function, name: &str) -> Result<Option<Self>> {
-        let args = match &call.args {
-            FunctionArguments::List(list)
-                if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
-            {
-                list.args.as_slice()
-            }
-            _ => return Ok(None),
-        };
-        let mut values = Vec::new();
-        for arg in args {
-            match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => values.push(scope.column(expr)?),
-                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => {}
-                _ => return Ok(None),
-            }
-        }
+    fn of(scope: &Scope<'_>, call: &Aggregate) -> Result<Option<Self>> {
+        let (name, count) = (call.name.as_str(), call.arguments.len());
         let wanted = match name {
-            "count" => values.len() <= 1,
-            "min_by" | "max_by" => values.len() == 2,
-            _ => values.len() == 1,
+            "count" => count <= 1,
+            "min_by" | "max_by" => count == 2,
+            _ => count == 1,
         };
-        if !wanted || !call.within_group.is_empty() {
+        if !wanted || call.is_distinct || !call.order_by.is_empty() || call.fold.is_some() {
             return Ok(None);
         }
+        let values = call.arguments.iter().map(|argument| scope.values(argument));
+        let mut values = values.collect::<Result<Vec<_>>>()?;
         let mut counts = match &call.filter {
-            Some(filter) => scope.truth(filter)?,
+            Some(filter) => scope.holds(filter)?,
             None => vec![true; scope.height()],
         };
         let by = if values.len() == 2 { values.pop() } else { None };

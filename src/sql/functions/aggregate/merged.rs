@@ -5,13 +5,12 @@ use std::cmp::Ordering;
 use super::input::{Input, input};
 use super::kept;
 use crate::sql::error::Result;
+use crate::sql::expression::rows::Aggregate;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::names;
 use crate::sql::types::nested_values::explode;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
-use sqlparser::ast::Function;
 
 /// How partial values are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +66,11 @@ pub(super) fn of_all_rows(groups: &Groups, args: Vec<Values>) -> Input<'_> {
 /// The values of a call's first argument in each group, without NULL: all, or the `distinct` ones.
 pub(in crate::sql) fn list(
     scope: &Scope<'_>,
-    function: &Function,
+    call: &Aggregate,
     groups: &Groups,
     distinct: bool,
 ) -> Result<Values> {
-    let input = input(scope, function, &names::of_function(function), groups)?.first_only();
+    let input = input(scope, call, groups)?.first_only();
     let nulls = input.nulls(0)?;
     let input = if distinct { input.distinct()? } else { input };
     input.list(|_, row| nulls.get(row) == Some(&false))

@@ -5,12 +5,11 @@
 use std::cmp::Ordering;
 
 use polars::prelude::{IntoSeries, StructChunked};
-use sqlparser::ast::Function;
 
 use super::input::input;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::rows::Aggregate;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::names;
 use crate::sql::types::compare::Ordered;
 use crate::sql::types::place;
 use crate::sql::types::place::{OBJECT, RECORD, is_place};
@@ -36,11 +35,11 @@ pub(in crate::sql) fn chooses(name: &str, arguments: usize) -> Option<Option<Ord
 /// The row that is kept of each group, as a struct.
 pub(in crate::sql) fn rows(
     scope: &Scope<'_>,
-    function: &Function,
+    call: &Aggregate,
     wanted: Option<Ordering>,
     groups: &Groups,
 ) -> Result<Values> {
-    let mut input = input(scope, function, &names::of_function(function), groups)?;
+    let mut input = input(scope, call, groups)?;
     // Of equal rows the first one counts, and the rows of a piece need not be in order.
     if let (Some(object), Some(record)) = (scope.relation.named(OBJECT)?, scope.relation.named(RECORD)?) {
         let places = place::places(&object, &record, scope.height())?;

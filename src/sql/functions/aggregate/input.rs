@@ -1,16 +1,14 @@
 //! What an aggregate call works on.
 
 use polars::prelude::Series;
-use sqlparser::ast::{
-    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-};
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::rows::Aggregate;
 use crate::sql::functions::predicate;
-use crate::sql::run::order;
 use crate::sql::scope::Scope;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::group_ids::GroupIds;
+use crate::sql::types::order;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
@@ -23,50 +21,21 @@ pub(super) struct Input<'a> {
     pub args: Vec<Values>,
 }
 
-pub(super) fn input<'a>(
-    scope: &Scope<'_>,
-    function: &Function,
-    name: &str,
-    groups: &'a Groups,
-) -> Result<Input<'a>> {
-    let (exprs, distinct, clauses) = match &function.args {
-        FunctionArguments::List(list) => (
-            list.args.as_slice(),
-            matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)),
-            list.clauses.as_slice(),
-        ),
-        _ => (&[][..], false, &[][..]),
-    };
-    let mut args = Vec::new();
-    for arg in exprs {
-        match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => args.push(scope.column(expr)?),
-            FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_))
-                if name == "count" => {}
-            _ => return Err(SqlError::new("this argument is not supported")),
-        }
-    }
+pub(super) fn input<'a>(scope: &Scope<'_>, call: &Aggregate, groups: &'a Groups) -> Result<Input<'a>> {
+    let args = call.arguments.iter().map(|argument| scope.values(argument)).collect::<Result<_>>()?;
     let mut rows: Vec<u32> =
         (0..u32::try_from(scope.height()).map_err(|_| SqlError::new("too many rows"))?).collect();
-    if let Some(filter) = &function.filter {
-        let holds = scope.truth(filter)?;
+    if let Some(filter) = &call.filter {
+        let holds = scope.holds(filter)?;
         rows.retain(|row| holds.get(*row as usize) == Some(&true));
     }
-    let orders = clauses.iter().find_map(|clause| match clause {
-        FunctionArgumentClause::OrderBy(orders) => Some(orders.as_slice()),
-        _ => None,
-    });
-    let orders = orders.unwrap_or(&function.within_group);
-    if !orders.is_empty() {
-        let keys = orders
-            .iter()
-            .map(|key| Ok((scope.column(&key.expr)?, key.options)))
-            .collect::<Result<Vec<_>>>()?;
-        let rank = order::ranks(&keys, scope.height())?;
+    if !call.order_by.is_empty() {
+        let keys = call.order_by.iter().map(|(key, options)| Ok((scope.values(key)?, *options)));
+        let rank = order::ranks(&keys.collect::<Result<Vec<_>>>()?, scope.height())?;
         rows.sort_by_key(|row| rank.get(*row as usize).copied());
     }
     let input = Input { groups, rows, args };
-    if distinct { input.distinct() } else { Ok(input) }
+    if call.is_distinct { input.distinct() } else { Ok(input) }
 }
 
 impl Input<'_> {

@@ -7,7 +7,7 @@ use sqlparser::ast::{JoinConstraint, JoinOperator, OrderBy, OrderByKind, Select,
 
 use crate::sql::syntax::names;
 use crate::sql::types::place::is_place;
-use crate::sql::types::relation::{PLACE, Relation};
+use crate::sql::types::relation::{Field, PLACE, Relation};
 
 /// All parts of all names that a SELECT uses outside of its only UNNEST, which is the last table of FROM;
 /// `None` if it has another form, or may use any column.
@@ -59,8 +59,12 @@ fn is_by_name(operator: &JoinOperator) -> bool {
     }
 }
 
-/// The columns with one of these names (`None`: all), and those with positions.
-pub(super) fn left_out(rows: &Relation, names: Option<&BTreeSet<String>>) -> Relation {
-    let Some(names) = names else { return rows.clone() };
-    rows.only(|field| is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase()))
+/// The columns with one of these names (`None`: all), and those with positions and dates of partitions.
+pub(super) fn used(rows: &Relation, names: Option<&BTreeSet<String>>) -> Option<Vec<usize>> {
+    let names = names?;
+    let is_used = |field: &Field| {
+        field.is_date || is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase())
+    };
+    let fields = rows.fields.iter().enumerate();
+    Some(fields.filter(|(_, field)| is_used(field)).map(|(index, _)| index).collect())
 }

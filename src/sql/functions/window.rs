@@ -7,22 +7,19 @@ mod running;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::{aggregate, order};
+use super::{aggregate, choice, predicate};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::functions::{choice, predicate};
+use crate::sql::expression::Expression;
+use crate::sql::expression::rows::{Aggregate, Window, WindowCall};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::calls::arguments;
-use crate::sql::syntax::{calls, names};
 use crate::sql::types::compare::key_column;
+use crate::sql::types::order;
 use crate::sql::types::relation::Groups;
 use crate::sql::types::values::{Cell, Values};
 use frame::Frame;
 use polars::prelude::Series;
 use running::Frames;
-use sqlparser::ast::{
-    Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, WindowSpec,
-    WindowType,
-};
+use sqlparser::ast::{Expr, OrderByExpr};
 
 use crate::tables::Kind;
 
@@ -40,62 +37,57 @@ struct Partitions {
 
 /// Windows that several functions of a `SELECT` share, so that their rows are sorted once.
 #[derive(Default)]
-pub(in crate::sql) struct Windows(Vec<(Vec<Expr>, Vec<OrderByExpr>, Rc<Partitions>)>);
+pub(in crate::sql) struct Windows(Vec<((Vec<Expr>, Vec<OrderByExpr>), Rc<Partitions>)>);
 
 impl Windows {
-    fn of(&mut self, scope: &Scope<'_>, spec: &WindowSpec) -> Result<Rc<Partitions>> {
-        let known = self.0.iter().find(|(by, order, _)| *by == spec.partition_by && *order == spec.order_by);
-        if let Some((_, _, partitions)) = known {
+    fn of(&mut self, scope: &Scope<'_>, window: &Window) -> Result<Rc<Partitions>> {
+        if let Some((_, partitions)) = self.0.iter().find(|(written, _)| *written == window.written) {
             return Ok(Rc::clone(partitions));
         }
-        let partitions = Rc::new(partitions(scope, spec)?);
-        self.0.push((spec.partition_by.clone(), spec.order_by.clone(), Rc::clone(&partitions)));
+        let partitions = Rc::new(partitions(scope, window)?);
+        self.0.push((window.written.clone(), Rc::clone(&partitions)));
         Ok(partitions)
     }
 }
 
 /// The values of a window function. `windows` are those of earlier functions over the same rows.
-pub(in crate::sql) fn evaluate(
-    scope: &Scope<'_>,
-    function: &Function,
-    windows: &mut Windows,
-) -> Result<Values> {
-    let name = names::of_function(function);
-    let spec = match &function.over {
-        Some(WindowType::WindowSpec(spec)) if spec.window_name.is_none() => spec,
-        _ => return Err(SqlError::new("there is no window of this name in a WINDOW clause")),
-    };
-    let partitions = windows.of(scope, spec)?;
-    let is_numbered = matches!(name.as_str(), "row_number" | "lag" | "lead" | "ntile");
-    if !is_numbered && (partitions.ordered || spec.window_frame.is_some()) {
+pub(in crate::sql) fn evaluate(scope: &Scope<'_>, window: &Window, windows: &mut Windows) -> Result<Values> {
+    value(scope, window, windows).map_err(|error| error.at_span(window.span))
+}
+
+fn value(scope: &Scope<'_>, window: &Window, windows: &mut Windows) -> Result<Values> {
+    let partitions = windows.of(scope, window)?;
+    let is_numbered = matches!(window.name.as_str(), "row_number" | "lag" | "lead" | "ntile");
+    if !is_numbered && (partitions.ordered || window.frame.is_some()) {
         partitions.know_peers()?;
     }
-    if calls::is_aggregate(&name) {
-        return over_frames(scope, function, spec, &partitions);
-    }
-    let args = arguments(function)?;
-    match name.as_str() {
+    let (arguments, ignores_nulls) = match &window.call {
+        WindowCall::Aggregate(call) => return over_frames(scope, call, window, &partitions),
+        WindowCall::Function { arguments, ignores_nulls } => (arguments.as_slice(), *ignores_nulls),
+    };
+    match window.name.as_str() {
         "row_number" => partitions.positions(),
         "rank" => partitions.numbers(|_, first_peer, _| first_peer + 1),
         "dense_rank" => partitions.numbers(|_, _, peer| peer + 1),
-        "percent_rank" | "cume_dist" => partitions.shares(name == "cume_dist"),
-        "ntile" => partitions.tiles(scope, &args),
-        "lag" | "lead" => partitions.shifted(scope, function, name == "lag"),
-        "first_value" | "last_value" | "nth_value" => partitions.chosen(scope, function, spec),
+        "percent_rank" => partitions.shares(false),
+        "cume_dist" => partitions.shares(true),
+        "ntile" => partitions.tiles(scope, arguments),
+        "lag" => partitions.shifted(scope, arguments, ignores_nulls, true),
+        "lead" => partitions.shifted(scope, arguments, ignores_nulls, false),
+        "first_value" | "last_value" | "nth_value" => {
+            partitions.chosen(scope, window, arguments, ignores_nulls)
+        }
         other => Err(SqlError::new(format!("{other} is not a window function that is supported"))),
     }
 }
 
-fn partitions(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Partitions> {
+fn partitions(scope: &Scope<'_>, window: &Window) -> Result<Partitions> {
     let height = scope.height();
-    let key = |expr: &Expr| key_column(&scope.column(expr)?, height);
-    let by = spec.partition_by.iter().map(key).collect::<Result<Vec<_>>>()?;
+    let key = |key: &Expression| key_column(&scope.values(key)?, height);
+    let by = window.partition_by.iter().map(key).collect::<Result<Vec<_>>>()?;
     let groups = Groups::by(&by, height)?;
-    let keys = spec
-        .order_by
-        .iter()
-        .map(|key| Ok((scope.column(&key.expr)?, key.options)))
-        .collect::<Result<Vec<_>>>()?;
+    let keys = window.order_by.iter().map(|(key, options)| Ok((scope.values(key)?, *options)));
+    let keys = keys.collect::<Result<Vec<_>>>()?;
     let peers = keys.iter().map(|(values, _)| key_column(values, height)).collect::<Result<Vec<_>>>()?;
     let mut rows: Vec<Vec<u32>> = vec![Vec::new(); groups.count()];
     for row in order::sorted(&keys, height)?.into_iter().flatten() {
@@ -174,9 +166,9 @@ impl Partitions {
         Ok(Values::new(Kind::Double, f64::column(shares)))
     }
 
-    fn tiles(&self, scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
+    fn tiles(&self, scope: &Scope<'_>, args: &[Expression]) -> Result<Values> {
         let count =
-            args.first().map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole());
+            args.first().map(|arg| scope.value(arg)).transpose()?.and_then(|values| values.constant_whole());
         let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
         let count = count.ok_or_else(|| SqlError::new("ntile needs a whole number above 0"))?;
         let mut tiles: Vec<Option<i64>> = vec![None; self.height];
@@ -195,13 +187,18 @@ impl Partitions {
     }
 
     /// `lag(x, n, default)`, `lead(…)`.
-    fn shifted(&self, scope: &Scope<'_>, function: &Function, back: bool) -> Result<Values> {
-        let args = arguments(function)?;
+    fn shifted(
+        &self,
+        scope: &Scope<'_>,
+        args: &[Expression],
+        ignores_nulls: bool,
+        back: bool,
+    ) -> Result<Values> {
         let value = args.first().ok_or_else(|| SqlError::new("lag and lead need a value"))?;
-        let values = scope.column(value)?;
+        let values = scope.values(value)?;
         let by = args.get(1).map_or(Ok(1), |arg| whole(scope, arg))?;
         let by = usize::try_from(by).map_err(|_| SqlError::new("the offset must not be negative"))?;
-        let passed_over = passed_over(function, &values)?;
+        let passed_over = passed_over(ignores_nulls, &values)?;
         let mut places: Vec<Option<u32>> = vec![None; self.height];
         let mut outside = vec![true; self.height];
         for rows in &self.rows {
@@ -234,25 +231,31 @@ impl Partitions {
             None => Ok(shifted),
             Some(default) => {
                 let chosen: Vec<Option<usize>> = outside.iter().map(|out| Some(usize::from(*out))).collect();
-                choice::merge(&[shifted, scope.eval(default)?], &chosen, scope)
+                choice::merge(&[shifted, scope.value(default)?], &chosen, scope)
             }
         }
     }
 
-    fn chosen(&self, scope: &Scope<'_>, function: &Function, spec: &WindowSpec) -> Result<Values> {
-        let (name, args) = (names::of_function(function), arguments(function)?);
+    fn chosen(
+        &self,
+        scope: &Scope<'_>,
+        window: &Window,
+        args: &[Expression],
+        ignores_nulls: bool,
+    ) -> Result<Values> {
+        let name = window.name.as_str();
         let value = args.first().ok_or_else(|| SqlError::new(format!("{name} needs a value")))?;
-        let values = scope.column(value)?;
+        let values = scope.values(value)?;
         let nth = args.get(1).map_or(Ok(1), |arg| whole(scope, arg))?;
         let nth = usize::try_from(nth).ok().and_then(|nth| nth.checked_sub(1));
         let nth = nth.ok_or_else(|| SqlError::new("the offset of nth_value begins at 1"))?;
-        let passed_over = passed_over(function, &values)?;
+        let passed_over = passed_over(ignores_nulls, &values)?;
         let counts = |row: &&u32| passed_over.get(**row as usize) != Some(&true);
         let mut places: Vec<Option<u32>> = vec![None; self.height];
-        for (rows, ranges) in self.frames(scope, spec)?.partitions {
+        for (rows, ranges) in self.frames(scope, window)?.partitions {
             for (row, (start, end)) in rows.iter().zip(ranges) {
                 let mut inside = rows.get(start..end).unwrap_or_default().iter().filter(counts);
-                let from = match name.as_str() {
+                let from = match name {
                     "first_value" => inside.next(),
                     "last_value" => inside.next_back(),
                     _ => inside.nth(nth),
@@ -266,8 +269,8 @@ impl Partitions {
     }
 
     /// Each row with its frame.
-    fn frames(&self, scope: &Scope<'_>, spec: &WindowSpec) -> Result<Frames<'_>> {
-        let frame = Frame::of(scope, spec)?;
+    fn frames(&self, scope: &Scope<'_>, window: &Window) -> Result<Frames<'_>> {
+        let frame = Frame::of(scope, window)?;
         let partitions = self
             .rows
             .iter()
@@ -278,36 +281,25 @@ impl Partitions {
 }
 
 /// An argument that must be one number for all rows.
-fn whole(scope: &Scope<'_>, expr: &Expr) -> Result<i64> {
-    let whole = scope.eval(expr)?.constant_whole();
-    whole.ok_or_else(|| SqlError::new("the offset must be one whole number for all rows").at(expr))
+fn whole(scope: &Scope<'_>, argument: &Expression) -> Result<i64> {
+    let whole = scope.value(argument)?.constant_whole();
+    let needed = || SqlError::new("the offset must be one whole number for all rows");
+    whole.ok_or_else(|| needed().at_span(argument.span))
 }
 
 /// With `IGNORE NULLS`, the rows whose value is NULL; otherwise none.
-fn passed_over(function: &Function, values: &Values) -> Result<Vec<bool>> {
-    let clauses = match &function.args {
-        FunctionArguments::List(list) => list.clauses.as_slice(),
-        _ => &[],
-    };
-    let inside = clauses.iter().any(|clause| {
-        matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(NullTreatment::IgnoreNulls))
-    });
-    if inside || function.null_treatment == Some(NullTreatment::IgnoreNulls) {
-        predicate::nulls(values)
-    } else {
-        Ok(Vec::new())
-    }
+fn passed_over(ignores_nulls: bool, values: &Values) -> Result<Vec<bool>> {
+    if ignores_nulls { predicate::nulls(values) } else { Ok(Vec::new()) }
 }
 
 /// An aggregate over each row's frame. If all rows of a partition have the same frame, it is computed once.
 fn over_frames(
     scope: &Scope<'_>,
-    function: &Function,
-    spec: &WindowSpec,
+    call: &Aggregate,
+    window: &Window,
     partitions: &Partitions,
 ) -> Result<Values> {
-    let call = Function { over: None, ..function.clone() };
-    if !partitions.ordered && spec.window_frame.is_none() {
+    if !partitions.ordered && window.frame.is_none() {
         let mut of_row = vec![0_u32; partitions.height];
         for (group, rows) in (0_u32..).zip(&partitions.rows) {
             rows.iter().for_each(|row| {
@@ -318,11 +310,11 @@ fn over_frames(
         }
         let first = partitions.rows.iter().map(|rows| rows.first().copied()).collect();
         let groups = Groups { of_row, first };
-        let values = aggregate::evaluate(scope, &call, &groups)?;
+        let values = aggregate::evaluate(scope, call, &groups)?;
         return values.take(&groups.of_row.iter().copied().map(Some).collect::<Vec<_>>());
     }
-    let frames = partitions.frames(scope, spec)?;
-    if let Some(values) = running::evaluate(scope, &call, &names::of_function(&call), &frames)? {
+    let frames = partitions.frames(scope, window)?;
+    if let Some(values) = running::evaluate(scope, call, &frames)? {
         return Ok(values);
     }
     // Each frame becomes a group of its own, for which its rows are copied.
@@ -348,7 +340,7 @@ fn over_frames(
         }
     }
     let groups = Groups { of_row, first: vec![None; target.len()] };
-    let values = scope.narrowed(&copied, |scope| aggregate::evaluate(scope, &call, &groups))?;
+    let values = scope.narrowed(&copied, |scope| aggregate::evaluate(scope, call, &groups))?;
     values.take(&target)
 }
 

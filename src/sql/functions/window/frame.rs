@@ -1,8 +1,10 @@
 //! Window frames in `ROWS`, `RANGE` and `GROUPS`: which rows an aggregate sees from each row.
 
-use sqlparser::ast::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec};
+use sqlparser::ast::WindowFrameUnits;
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
+use crate::sql::expression::rows::{self, FrameBound, Window};
 use crate::sql::scope::Scope;
 use crate::sql::types::clock;
 use crate::sql::types::values::Values;
@@ -48,9 +50,9 @@ struct Ordered<'r> {
 impl Frame {
     /// The frame of a window. By default: up to the current row and its peers if there is an ORDER BY,
     /// otherwise all rows.
-    pub fn of(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Self> {
-        let Some(frame) = &spec.window_frame else {
-            let end = if spec.order_by.is_empty() { Bound::Unbounded } else { Bound::Current };
+    pub fn of(scope: &Scope<'_>, window: &Window) -> Result<Self> {
+        let Some(frame) = &window.frame else {
+            let end = if window.order_by.is_empty() { Bound::Unbounded } else { Bound::Current };
             return Ok(Self {
                 units: WindowFrameUnits::Range,
                 start: Bound::Unbounded,
@@ -59,20 +61,20 @@ impl Frame {
                 descending: false,
             });
         };
-        let key = range_key(scope, spec, frame)?;
+        let key = range_key(scope, window, frame)?;
         let kind = key.as_ref().map(|key| &key.kind);
-        let bound = |bound: &WindowFrameBound| {
+        let bound = |bound: &FrameBound| {
             Ok::<_, SqlError>(match bound {
-                WindowFrameBound::CurrentRow => Bound::Current,
-                WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => Bound::Unbounded,
-                WindowFrameBound::Preceding(Some(expr)) => Bound::Before(distance(scope, expr, kind)?),
-                WindowFrameBound::Following(Some(expr)) => Bound::After(distance(scope, expr, kind)?),
+                FrameBound::Current => Bound::Current,
+                FrameBound::Unbounded => Bound::Unbounded,
+                FrameBound::Before(distance) => Bound::Before(self::distance(scope, distance, kind)?),
+                FrameBound::After(distance) => Bound::After(self::distance(scope, distance, kind)?),
             })
         };
-        let end = frame.end_bound.as_ref().map_or(Ok(Bound::Current), bound)?;
-        let descending = spec.order_by.first().is_some_and(|key| key.options.asc == Some(false));
+        let end = bound(&frame.end)?;
+        let descending = window.order_by.first().is_some_and(|(_, options)| options.asc == Some(false));
         let keys = key.as_ref().map(|key| numbers(key, scope.height())).transpose()?.unwrap_or_default();
-        Ok(Self { units: frame.units, start: bound(&frame.start_bound)?, end, keys, descending })
+        Ok(Self { units: frame.units, start: bound(&frame.start)?, end, keys, descending })
     }
 
     /// For each row of a partition, the start and end of its frame. `peer` returns equal numbers for peers.
@@ -198,23 +200,19 @@ impl<'r> Ordered<'r> {
 }
 
 /// The value by which a `RANGE` with a distance measures; `None` if there is no such distance.
-fn range_key(scope: &Scope<'_>, spec: &WindowSpec, frame: &WindowFrame) -> Result<Option<Values>> {
-    let has_distance = |bound: &WindowFrameBound| {
-        matches!(bound, WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_)))
-    };
-    if frame.units != WindowFrameUnits::Range
-        || !(has_distance(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(has_distance))
-    {
+fn range_key(scope: &Scope<'_>, window: &Window, frame: &rows::Frame) -> Result<Option<Values>> {
+    let has_distance = |bound: &FrameBound| matches!(bound, FrameBound::Before(_) | FrameBound::After(_));
+    if frame.units != WindowFrameUnits::Range || !(has_distance(&frame.start) || has_distance(&frame.end)) {
         return Ok(None);
     }
-    match spec.order_by.as_slice() {
-        [key] => scope.column(&key.expr).map(Some),
+    match window.order_by.as_slice() {
+        [(key, _)] => scope.values(key).map(Some),
         _ => Err(SqlError::new("a RANGE with a distance needs one value in ORDER BY")),
     }
 }
 
-fn distance(scope: &Scope<'_>, expr: &Expr, key: Option<&Kind>) -> Result<Distance> {
-    let value = scope.eval(expr)?;
+fn distance(scope: &Scope<'_>, written: &Expression, key: Option<&Kind>) -> Result<Distance> {
+    let value = scope.value(written)?;
     let found = match (key, &value.kind) {
         (None, Kind::Bigint) => {
             value.constant_whole().and_then(|count| usize::try_from(count).ok()).map(Distance::Count)
@@ -233,7 +231,7 @@ fn distance(scope: &Scope<'_>, expr: &Expr, key: Option<&Kind>) -> Result<Distan
         Some(key) if is_time(key) => "an interval".to_owned(),
         Some(key) => format!("a number, and ORDER BY one to measure (this is {key})"),
     };
-    found.ok_or_else(|| SqlError::new(format!("a frame needs {needed}")).at(expr))
+    found.ok_or_else(|| SqlError::new(format!("a frame needs {needed}")).at_span(written.span))
 }
 
 /// A text in ORDER BY may be a time, as CloudTrail's `eventtime` is.
