@@ -107,6 +107,11 @@ impl LakeFeed {
         }))
     }
 
+    /// How many events there are in the files that are read.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
     fn take(&self) -> Option<&FileEntry> {
         self.files.get(self.take_number()?)
     }

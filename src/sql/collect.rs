@@ -35,6 +35,8 @@ use crate::sql::stream::spill::Spill;
 use copies::CHUNK_ROWS;
 use disk_rows::{DiskRows, Stored};
 use refused::Refused;
+use sequence::SortedRows;
+use shares::SharedRows;
 
 use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
@@ -82,6 +84,10 @@ pub struct Gathering<'q> {
     flow_of_rows: Option<&'q Flow>,
     /// Rows that do not fit into memory, if they may be written to disk.
     disk_rows: Option<DiskRows>,
+    /// Whether these are sorted, or divided, at once.
+    at_once: bool,
+    sorted_rows: SortedRows,
+    shared_rows: SharedRows,
     jobs: usize,
     /// Whether rows are to be passed on as they come.
     exports: bool,
@@ -195,6 +201,9 @@ impl<'q> Gathering<'q> {
             flow_room: flow::Room::new(limits, None, 1),
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
             disk_rows: None,
+            at_once: true,
+            sorted_rows: SortedRows::default(),
+            shared_rows: SharedRows::default(),
             jobs: 1,
             exports: false,
             given_up: AtomicBool::new(false),
@@ -221,10 +230,11 @@ impl<'q> Gathering<'q> {
         Self { limit: None, ..self }
     }
 
-    /// Does not count groups.
+    /// Does not count groups. Rows that do not fit into memory are kept as they are, so that parts of the query
+    /// can be answered one after another.
     pub fn without_counting(self) -> Self {
         let flow = self.query.flow().filter(|_| self.lake.is_some() && has_every_place(self.filter));
-        Self { plan: None, flow, ..self }
+        Self { plan: None, flow, at_once: false, ..self }
     }
 
     /// Passes rows on as they come, if possible.
@@ -291,7 +301,9 @@ impl<'q> Gathering<'q> {
         }
         let mut collectors = collectors;
         collectors.iter_mut().for_each(Collector::flush);
-        let is_aside = self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
+        let is_aside = self.sorted_rows.is_used()
+            || self.shared_rows.is_used()
+            || self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
         let mut pieces = Vec::new();
         for mut collector in collectors {
             if is_aside {
@@ -301,6 +313,16 @@ impl<'q> Gathering<'q> {
                 Some(failure) => return Err(failure),
                 None => pieces.append(&mut collector.pieces),
             }
+        }
+        let flowed = self.of_sorted_rows().transpose().or_else(|| self.of_shared_rows().transpose());
+        match flowed {
+            Some(Ok(flowed)) => return self.flowed_as(flowed),
+            // What is too large as a whole may not be so in stages.
+            Some(Err(error)) if error.of_memory && self.query.stages().is_some() => {
+                return Ok(Gathered::GivenUp);
+            }
+            Some(Err(error)) => return Err(error),
+            None => {}
         }
         let mut suspects = HashSet::new();
         let stored = match &self.disk_rows {
@@ -520,7 +542,14 @@ impl Collector<'_> {
     /// Writes the kept rows to disk.
     fn put_aside(&mut self) {
         let Some(disk_rows) = &self.shared.disk_rows else { return };
-        let done = panics::caught(|| self.pieces.drain(..).try_for_each(|piece| disk_rows.put(&piece)));
+        let pieces = &mut self.pieces;
+        let done = panics::caught(|| match self.shared.sequence_at_once() {
+            Some((_, sequence)) => self.shared.put_in_sequence(sequence, pieces),
+            None => match self.shared.shares_at_once() {
+                Some((_, events_tables)) => self.shared.put_in_shares(events_tables, pieces),
+                None => pieces.drain(..).try_for_each(|piece| disk_rows.put(&piece)),
+            },
+        });
         self.shared.kept_bytes.fetch_sub(self.pieces_bytes, Ordering::Relaxed);
         self.pieces_bytes = 0;
         if let Err(failure) = done {

@@ -94,7 +94,10 @@ pub(in crate::sql) fn value(scope: &Scope<'_>, node: &Node) -> Result<Values> {
         Node::Coalesce(arguments) => choice::coalesce(scope, arguments),
         Node::NullIf { value, is_equal } => choice::null_if(scope, value, is_equal),
         Node::Try { value, may_hide_null } => choice::tried(scope, value, *may_hide_null),
-        Node::TypeOf(of) => Ok(Values::constant(Kind::Varchar, Some(scope.value(of)?.kind.to_string()))),
+        Node::TypeOf(of) => {
+            let name = functions::type_name(of, &scope.value(of)?.kind);
+            Ok(Values::constant(Kind::Varchar, Some(name)))
+        }
         Node::Array(elements) => functions::array_of(scope, elements),
         Node::Row(elements) => functions::row_of(scope, elements),
         Node::Exists { .. } | Node::Scalar(_) | Node::InQuery { .. } | Node::Quantified { .. } => {

@@ -24,6 +24,7 @@ pub(super) mod quantified;
 mod regexp;
 mod text;
 mod time;
+mod type_names;
 mod url;
 pub(super) mod window;
 
@@ -37,6 +38,7 @@ use call::Call;
 pub(in crate::sql) use array::{array_of, row_of, subscript};
 pub(in crate::sql) use binary::literal as bytes_literal;
 pub(in crate::sql) use json::members;
+pub(in crate::sql) use type_names::type_name;
 
 /// A module of functions: returns the values, or `None` if it has no function of that name.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;

@@ -50,11 +50,14 @@ impl Query {
                 );
                 return said;
             }
-            (Some(events_tables), _) => {
-                said.push(
-                    "gathers the rows; those that do not fit into --max-memory go to temporary files"
-                        .to_owned(),
-                );
+            (Some(events_tables), is_lake) => {
+                let rest = match is_lake && self.stages().is_none() && flow.in_sequence().is_some() {
+                    true => {
+                        "where they do not fit into --max-memory, they are sorted in temporary files as the windows want them, and gone through once"
+                    }
+                    false => "those that do not fit into --max-memory go to temporary files",
+                };
+                said.push(format!("gathers the rows; {rest}"));
                 said.push(format!("works them out on all threads, share by share: {}", by(events_tables)));
             }
             (None, true) => {

@@ -255,6 +255,16 @@ fn decimals() {
 #[test]
 fn texts() {
     each(&[
+        ("typeof('abc')", "varchar(3)"),
+        ("typeof('è')", "varchar(1)"),
+        ("typeof(CAST('abcdef' AS varchar(5)))", "varchar(5)"),
+        ("typeof(CAST('abcdef' AS varchar))", "varchar"),
+        ("typeof(CAST('a' AS char(3)))", "char(3)"),
+        ("typeof(upper(trim('ab ')))", "varchar(3)"),
+        ("typeof('a' || 'b')", "varchar"),
+        ("typeof(if(true, 'a', 'bcd'))", "varchar(3)"),
+        ("typeof(CASE WHEN true THEN 'a' ELSE NULL END)", "varchar(1)"),
+        ("typeof(coalesce(CAST(NULL AS varchar), 'ab'))", "varchar"),
         ("substr('abcdef', 2, 3)", "bcd"),
         ("substr('abcdef', -2)", "ef"),
         ("substr('abc', 0)", ""),

@@ -210,6 +210,11 @@ impl Stored {
         self.pieces.iter().map(|(block, _)| block.bytes()).sum()
     }
 
+    /// Approximate memory of one piece.
+    pub fn bytes_of(&self, at: usize) -> u64 {
+        self.pieces.get(at).map_or(0, |(block, _)| block.bytes())
+    }
+
     /// For events whose first copies are known, drops all other copies; returns how many there were.
     pub fn keep_first(&mut self, first: &First) -> Result<usize> {
         let mut dropped = 0;

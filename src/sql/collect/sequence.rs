@@ -1,5 +1,9 @@
 //! Rows on disk that are numbered, or looked at in the order of a window over all of them.
 
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
@@ -7,20 +11,79 @@ use crate::sql::functions::window::carried::SoFar;
 use crate::sql::memory::{Limits, held_bytes, too_much};
 use crate::sql::panics::caught;
 use crate::sql::stream::flow::sequence::Sequence;
-use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::flow::stages::Stages;
+use crate::sql::stream::flow::{Flow, Flowed, Worker, with_places};
+use crate::sql::stream::line::{Interrupted, in_order};
 use crate::sql::stream::spill::keys::Keys;
 use crate::sql::stream::spill::sorted::{Keyed, Sorting};
 use crate::sql::types::relation::{Relation, under};
 use crate::sql::types::values::Values;
+use crate::tables::Rows;
 use crate::tables::cloudtrail::TABLE;
 
-/// Of the memory, the part that sorting takes, that of the rows which are looked at together, and the most of
-/// rows with equal keys.
-const SORTING_PART: u64 = 10;
-const ROWS_PART: u64 = 16;
+/// Of the memory, the part that the rows of a slice take, which are looked at together; those of all runs that are
+/// being sorted; and the most of rows with equal keys.
+const SLICE_PART: u64 = 40;
+const RUNS_PART: u64 = 12;
 const PEERS_PART: u64 = 4;
 
+/// The rows of a lake that do not fit into memory while they are gathered, where a query looks at them in the
+/// order of windows: they are sorted as that wants them at once.
+#[derive(Debug, Default)]
+pub(super) struct SortedRows(Mutex<Option<Arc<Sorting>>>);
+
+impl SortedRows {
+    pub fn is_used(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
 impl Gathering<'_> {
+    /// The query, if rows of a lake that do not fit into memory need no other look before they are sorted or
+    /// divided as it wants them.
+    pub(super) fn flow_at_once(&self) -> Option<&Flow> {
+        let is_in_stages = self.query.stages().is_some_and(Stages::are_groups);
+        let is_possible = self.at_once && self.lake.is_some() && self.limit.is_none() && !is_in_stages;
+        self.flow_of_rows.filter(|_| is_possible && self.flow_room.spill().is_some())
+    }
+
+    /// The order in which rows are sorted that do not fit into memory, if they need no other look before.
+    pub(super) fn sequence_at_once(&self) -> Option<(&Flow, &Sequence)> {
+        let flow = self.flow_at_once()?;
+        flow.sequence().map(|sequence| (flow, sequence)).or_else(|| flow.in_sequence())
+    }
+
+    fn slice_bytes(&self) -> u64 {
+        self.memory_bytes_max / SLICE_PART
+    }
+
+    fn sorting(&self) -> Result<Sorting> {
+        let spill = self.flow_room.spill().ok_or_else(|| too_much(self.memory_bytes_max))?;
+        Sorting::in_slices(spill, self.slice_bytes())
+    }
+
+    /// Sorts rows of a lake, and writes them to disk.
+    pub(super) fn put_in_sequence(&self, sequence: &Sequence, pieces: &mut Vec<Rows>) -> Result<()> {
+        let sorting = {
+            let mut sorting = self.sorted_rows.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*sorting {
+                Some(sorting) => Arc::clone(sorting),
+                None => Arc::clone(sorting.insert(Arc::new(self.sorting()?))),
+            }
+        };
+        let limits = &self.flow_room.limits;
+        let keyed = |piece: Rows| sequence.rows(with_places(Relation::of_table(&TABLE, &piece))?, limits);
+        sorting.run(pieces.drain(..).map(keyed).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The result for these rows.
+    pub(super) fn of_sorted_rows(&self) -> Result<Option<Flowed>> {
+        let sorting = self.sorted_rows.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((sorting, (flow, sequence))) = sorting.zip(self.sequence_at_once()) else { return Ok(None) };
+        let sorting = Arc::into_inner(sorting).ok_or_else(|| SqlError::new("a worker is still at work"))?;
+        self.of_sequence(flow, sequence, sorting).map(Some)
+    }
+
     /// Works out rows that are on disk, whose windows are over all of them.
     pub(super) fn of_sequence_on_disk(
         &self,
@@ -28,37 +91,66 @@ impl Gathering<'_> {
         sequence: &Sequence,
         stored: &Stored,
     ) -> Result<Flowed> {
-        let Some(spill) = self.flow_room.spill() else { return Err(too_much(self.memory_bytes_max)) };
         let limits = &self.flow_room.limits;
-        let sorting = Sorting::new(spill, self.memory_bytes_max / SORTING_PART)?;
-        self.side_by_side(
+        let sorting = self.sorting()?;
+        let run_bytes = self.memory_bytes_max / RUNS_PART / self.jobs as u64;
+        let rest = self.side_by_side(
             &(0..stored.count()).collect::<Vec<_>>(),
             self.jobs,
-            || (),
-            |(), at| {
+            || (Vec::new(), 0),
+            |(parts, bytes): &mut (Vec<Keyed>, u64), at| {
                 limits.fits(0, 0)?;
-                let events = placed(Relation::of_table(&TABLE, &stored.piece(at)?))?;
-                sorting.run(vec![sequence.rows(events, limits)?])
+                let events = with_places(Relation::of_table(&TABLE, &stored.piece(at)?))?;
+                parts.push(sequence.rows(events, limits)?);
+                *bytes += stored.bytes_of(at);
+                if *bytes > run_bytes {
+                    sorting.run(std::mem::take(parts))?;
+                    *bytes = 0;
+                }
+                Ok(())
             },
         )?;
-        let (mut merged, mut worker) = (sorting.merged()?, Worker::new(flow, &self.flow_room));
+        for (parts, _) in rest {
+            caught(|| sorting.run(parts))?;
+        }
+        self.of_sequence(flow, sequence, sorting)
+    }
+
+    fn of_sequence(&self, flow: &Flow, sequence: &Sequence, sorting: Sorting) -> Result<Flowed> {
+        let limits = &self.flow_room.limits;
+        self.flow_room.renew();
+        let (slices, mut worker) = (sorting.slices(self.slice_bytes()), Worker::new(flow, &self.flow_room));
         let mut ahead = Ahead::new(sequence, self.memory_bytes_max);
-        caught(|| {
-            loop {
-                limits.fits(0, 0)?;
-                let rows = merged.placed_rows()?;
-                let is_end = rows.is_none();
-                if let Some(rows) = rows {
-                    ahead.push(rows)?;
-                }
-                if let Some(end) = ahead.end(is_end)? {
-                    worker.add_share(vec![ahead.take(end, limits)?], limits)?;
-                }
-                if is_end {
-                    return Ok(());
-                }
+        let mut look = |rows: Option<Keyed>| {
+            limits.fits(0, 0)?;
+            let is_end = rows.is_none();
+            if let Some(rows) = rows {
+                ahead.push(rows)?;
             }
-        })?;
+            match ahead.end(is_end)? {
+                Some(end) => worker.add_share(vec![ahead.take(end, limits)?], limits),
+                None => Ok(()),
+            }
+        };
+        let (never, mut failed) = (AtomicBool::new(false), None);
+        let done = in_order(
+            self.jobs,
+            limits.cancelled.as_deref().unwrap_or(&never),
+            |at| Ok((at < slices.count()).then_some(at)),
+            |at| Ok((0, caught(|| slices.rows(at))?)),
+            |rows| match rows.map_or(Ok(()), |rows| caught(|| look(Some(rows)))) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    failed = Some(error);
+                    Err(io::ErrorKind::Interrupted.into())
+                }
+            },
+        );
+        match (failed, done) {
+            (Some(error), _) | (None, Err(Interrupted::Query(error))) => return Err(error),
+            (None, Err(Interrupted::Output(error))) => return Err(SqlError::new(error.to_string())),
+            (None, Ok(_)) => caught(|| look(None))?,
+        }
         caught(|| flow.finish(worker.into_parts(), &self.flow_room, self.jobs))
     }
 }
@@ -102,37 +194,31 @@ impl<'s> Ahead<'s> {
         if is_end {
             return Ok((rows.height > self.known).then_some(rows.height));
         }
-        let bytes = rows.columns.iter().map(held_bytes).sum::<usize>() as u64;
-        if bytes < self.memory_bytes_max / ROWS_PART {
-            return Ok(None);
-        }
         let (_, behind) = self.sequence.reach();
         let end = rows.height.saturating_sub(behind.max(1));
-        let found = match self.sequence.looks_at_peers() {
-            false => Some(end),
-            true => {
-                keys.iter_mut().for_each(|(values, _)| values.data = values.data.rechunk());
-                let keys = Keys::of(keys, rows.height)?;
-                (self.known + 1..=end).rev().find(|at| keys.get(at - 1) != keys.get(*at))
-            }
-        };
-        match found.filter(|end| *end > self.known) {
-            Some(end) => Ok(Some(end)),
-            None if bytes > self.memory_bytes_max / PEERS_PART => Err(SqlError {
-                of_memory: true,
-                ..SqlError::new(format!(
+        if !self.sequence.looks_at_peers() {
+            return Ok(Some(end).filter(|end| *end > self.known));
+        }
+        keys.iter_mut().for_each(|(values, _)| values.data = values.data.rechunk());
+        let keys = Keys::of(keys, rows.height)?;
+        let found = (self.known + 1..=end).rev().find(|at| keys.get(at - 1) != keys.get(*at));
+        if found.is_none() {
+            let bytes = rows.columns.iter().map(held_bytes).sum::<usize>() as u64;
+            if bytes > self.memory_bytes_max / PEERS_PART {
+                let said = format!(
                     "rows that are equal in a window's ORDER BY take {} MiB; more columns there tell them apart",
                     bytes >> 20
-                ))
-            }),
-            None => Ok(None),
+                );
+                return Err(SqlError { of_memory: true, ..SqlError::new(said) });
+            }
         }
+        Ok(found)
     }
 
     /// Takes the rows up to there; what is shown of them.
     fn take(&mut self, end: usize, limits: &Limits) -> Result<Relation> {
         let Some((mut rows, keys)) = self.rows.take() else { return Ok(Relation::default()) };
-        rows.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        rows = rows.in_one_piece();
         let (reach, behind) = self.sequence.reach();
         let seen = rows.slice(0, end.saturating_add(behind));
         let own: Vec<Option<u32>> = (self.known..end).map(|row| u32::try_from(row).ok()).collect();

@@ -2,6 +2,7 @@
 //! worker evaluates one share after another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::Series;
 
@@ -9,16 +10,16 @@ use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::memory::{Limits, too_much};
+use crate::sql::memory::{Limits, stored_bytes, too_much};
 use crate::sql::panics::caught;
 use crate::sql::plan::divide::EventsTable;
 use crate::sql::run::engine;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow;
-use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::flow::{Flow, Flowed, Worker, with_places};
 use crate::sql::stream::spill::spread::{Spread, shares_of};
 use crate::sql::types::compare::key_column;
-use crate::sql::types::relation::{Relation, under};
+use crate::sql::types::relation::Relation;
 use crate::tables::Rows;
 use crate::tables::cloudtrail::TABLE;
 
@@ -37,6 +38,24 @@ const SHARE_PART_MAX: u64 = 3;
 /// A share that takes more than this part of one worker's memory is evaluated alone.
 const LARGE_PART: u64 = 6;
 
+/// The rows of a lake that do not fit into memory while they are gathered, divided into shares at once.
+#[derive(Debug, Default)]
+pub(super) struct SharedRows(Mutex<Option<Arc<Shared>>>);
+
+#[derive(Debug)]
+struct Shared {
+    /// For each events table with other keys.
+    spreads: Vec<Spread>,
+    /// No rows, with the columns of all.
+    empty: Rows,
+}
+
+impl SharedRows {
+    pub fn is_used(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
 impl Gathering<'_> {
     /// Evaluates rows in memory; `None` if it is better to evaluate them all at once.
     pub(super) fn of_shares_in_memory(
@@ -48,16 +67,8 @@ impl Gathering<'_> {
         if self.jobs < 2 || pieces.iter().map(|piece| piece.height).sum::<usize>() < ROWS_MIN {
             return Ok(None);
         }
-        let mut events: Option<Relation> = None;
-        for piece in pieces {
-            let more = Relation::of_table(&TABLE, piece);
-            events = Some(match events {
-                None => more,
-                Some(before) => under(before, more)?,
-            });
-        }
-        let Some(mut events) = events else { return Ok(None) };
-        events.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let parts = pieces.iter().map(|piece| Relation::of_table(&TABLE, piece)).collect();
+        let Some(events) = Relation::stacked(parts)? else { return Ok(None) };
         // Only the rows of a share are put in order.
         let (events, order) = flow::with_order(events)?;
         let (kinds, of_events_table) = kinds(events_tables);
@@ -86,29 +97,109 @@ impl Gathering<'_> {
         events_tables: &[EventsTable],
         stored: &Stored,
     ) -> Result<Flowed> {
-        let Some(spill) = self.flow_room.spill() else { return Err(too_much(self.memory_bytes_max)) };
-        let (kinds, of_events_table) = kinds(events_tables);
-        let share_bytes = (self.memory_bytes_max / EVENTS_PART / self.jobs as u64).max(1);
-        let count = (stored.bytes().saturating_mul(of_events_table.len() as u64) / share_bytes)
-            .clamp(SHARES_MIN, SHARES_MAX);
-        let spreads = kinds
-            .iter()
-            .map(|_| Spread::new(spill, usize::try_from(count).unwrap_or(16), 0))
-            .collect::<Result<Vec<_>>>()?;
+        let (kinds, _) = kinds(events_tables);
+        let count = self.shares_for(stored.bytes(), events_tables.len());
+        let spreads = self.spreads(kinds.len(), count)?;
         self.side_by_side(
             &(0..stored.count()).collect::<Vec<_>>(),
             self.jobs,
             || (),
             |(), at| {
                 self.flow_room.limits.fits(0, 0)?;
-                let events = placed(Relation::of_table(&TABLE, &stored.piece(at)?))?;
-                for (events_table, spread) in kinds.iter().zip(&spreads) {
-                    let table = events_table.table(events.clone())?;
-                    spread.put(&table, &self.keys(events_table, &table)?)?;
-                }
-                Ok(())
+                let events = with_places(Relation::of_table(&TABLE, &stored.piece(at)?))?;
+                self.divide(&kinds, events, &spreads)
             },
         )?;
+        let large = self.large_share();
+        let has_large =
+            spreads.iter().any(|spread| (0..spread.count()).any(|share| spread.bytes_of(share) > large));
+        if let Some((flow, sequence)) = flow.in_sequence().filter(|_| has_large) {
+            return self.of_sequence_on_disk(flow, sequence, stored);
+        }
+        self.of_spreads(flow, events_tables, &spreads, &stored.empty()?)
+    }
+
+    /// What is made of a share's rows takes several times as much as they do.
+    fn large_share(&self) -> u64 {
+        self.memory_bytes_max / LARGE_PART / self.jobs as u64
+    }
+
+    fn spreads(&self, kinds: usize, shares: u64) -> Result<Vec<Spread>> {
+        let spill = self.flow_room.spill().ok_or_else(|| too_much(self.memory_bytes_max))?;
+        (0..kinds).map(|_| Spread::new(spill, usize::try_from(shares).unwrap_or(16), 0)).collect()
+    }
+
+    fn divide(&self, kinds: &[&EventsTable], events: Relation, spreads: &[Spread]) -> Result<()> {
+        for (events_table, spread) in kinds.iter().zip(spreads) {
+            let table = events_table.table(events.clone())?;
+            spread.put(&table, &self.keys(events_table, &table)?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether rows that do not fit into memory can be divided into shares without being looked at before.
+    pub(super) fn shares_at_once(&self) -> Option<(&Flow, &[EventsTable])> {
+        let flow = self.flow_at_once()?;
+        let is_in_sequence = flow.sequence().is_some() || flow.in_sequence().is_some();
+        flow.events_tables().filter(|_| !is_in_sequence).map(|events_tables| (flow, events_tables))
+    }
+
+    /// Divides rows of a lake into shares, and writes them to disk.
+    pub(super) fn put_in_shares(&self, events_tables: &[EventsTable], pieces: &mut Vec<Rows>) -> Result<()> {
+        let (kinds, _) = kinds(events_tables);
+        let Some(first) = pieces.first() else { return Ok(()) };
+        let shared = {
+            let mut shared = self.shared_rows.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*shared {
+                Some(shared) => Arc::clone(shared),
+                None => {
+                    let spreads = self.spreads(kinds.len(), self.shares_of(pieces, events_tables.len()))?;
+                    let columns = first.columns.iter().map(|(name, column)| (*name, column.slice(0, 0)));
+                    let empty = Rows { columns: columns.collect(), height: 0 };
+                    Arc::clone(shared.insert(Arc::new(Shared { spreads, empty })))
+                }
+            }
+        };
+        let parts = pieces.drain(..).map(|piece| Relation::of_table(&TABLE, &piece)).collect();
+        let Some(events) = Relation::stacked(parts)? else { return Ok(()) };
+        self.divide(&kinds, with_places(events)?, &shared.spreads)
+    }
+
+    /// The number of shares for a whole lake with rows like these, on all of its events at most.
+    fn shares_of(&self, pieces: &[Rows], events_tables: usize) -> u64 {
+        let height = pieces.iter().map(|piece| piece.height).sum::<usize>().max(1) as u64;
+        let columns = pieces.iter().flat_map(|piece| &piece.columns);
+        let bytes = columns.map(|(_, column)| stored_bytes(column)).sum::<usize>() as u64;
+        let all = self.lake.as_ref().map_or(0, |lake| lake.rows()).saturating_mul(bytes / height + 1);
+        self.shares_for(all, events_tables)
+    }
+
+    /// The number of shares for rows that take so many bytes in each occurrence of the events table.
+    fn shares_for(&self, bytes: u64, events_tables: usize) -> u64 {
+        let share_bytes = (self.memory_bytes_max / EVENTS_PART / self.jobs as u64).max(1);
+        (bytes.saturating_mul(events_tables as u64) / share_bytes).clamp(SHARES_MIN, SHARES_MAX)
+    }
+
+    /// The result for these rows.
+    pub(super) fn of_shared_rows(&self) -> Result<Option<Flowed>> {
+        let shared = self.shared_rows.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((shared, (flow, events_tables))) = shared.zip(self.shares_at_once()) else {
+            return Ok(None);
+        };
+        self.flow_room.renew();
+        self.of_spreads(flow, events_tables, &shared.spreads, &shared.empty).map(Some)
+    }
+
+    /// Evaluates rows that have been divided into shares. `empty`: no rows, with the columns of all.
+    fn of_spreads(
+        &self,
+        flow: &Flow,
+        events_tables: &[EventsTable],
+        spreads: &[Spread],
+        empty: &Rows,
+    ) -> Result<Flowed> {
+        let (kinds, of_events_table) = kinds(events_tables);
+        let count = spreads.first().map_or(0, Spread::count);
         let bytes_of = |share: usize| {
             of_events_table
                 .iter()
@@ -116,14 +207,8 @@ impl Gathering<'_> {
                 .map(|spread| spread.bytes_of(share))
                 .sum::<u64>()
         };
-        let shares: Vec<usize> =
-            (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
-        // What is made of a share's rows takes several times as much as they do.
-        let large = self.memory_bytes_max / LARGE_PART / self.jobs as u64;
-        let has_large = shares.iter().any(|share| bytes_of(*share) > large);
-        if let Some((flow, sequence)) = flow.in_sequence().filter(|_| has_large) {
-            return self.of_sequence_on_disk(flow, sequence, stored);
-        }
+        let shares: Vec<usize> = (0..count).filter(|share| bytes_of(*share) > 0).collect();
+        let large = self.large_share();
         if let Some(share) =
             shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX)
         {
@@ -135,20 +220,11 @@ impl Gathering<'_> {
         }
         let take = |share: usize| {
             let mut tables = Vec::new();
-            for (events_table, spread) in kinds.iter().zip(&spreads) {
-                let mut table: Option<Relation> = None;
-                for rows in spread.share(share) {
-                    table = Some(match table {
-                        None => rows?,
-                        Some(before) => under(before, rows?)?,
-                    });
-                }
+            for (events_table, spread) in kinds.iter().zip(spreads) {
+                let table = Relation::stacked(spread.share(share).collect::<Result<Vec<_>>>()?)?;
                 let table = match table {
-                    Some(mut table) => {
-                        table.columns.iter_mut().for_each(|column| *column = column.rechunk());
-                        flow::in_order_of_events(table)?
-                    }
-                    None => events_table.table(placed(Relation::of_table(&TABLE, &stored.empty()?))?)?,
+                    Some(table) => flow::in_order_of_events(table)?,
+                    None => events_table.table(with_places(Relation::of_table(&TABLE, empty))?)?,
                 };
                 tables.push(table);
             }

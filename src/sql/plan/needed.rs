@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, SelectItem, SelectItemQualifiedWildcardKind};
+use sqlparser::ast::{Expr, OrderByOptions, Query, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::logical::{Leaf, Node, Operator, Plan};
 use crate::sql::syntax::names;
@@ -102,8 +102,8 @@ impl Walk {
         let looked = match &node.operator {
             Operator::Project(items) => return self.project(node, items, looked),
             Operator::Query(plan) => return self.plan(plan, &Looked::All),
-            // An ordinal of ORDER BY refers to a column without naming it.
-            Operator::Sort { .. } | Operator::Distinct | Operator::SetOperation { .. } => &Looked::All,
+            Operator::Sort { keys, .. } => &sorted_by(keys, looked),
+            Operator::Distinct | Operator::SetOperation { .. } => &Looked::All,
             _ => looked,
         };
         node.inputs.iter().for_each(|input| self.node(input, looked));
@@ -208,6 +208,31 @@ impl Walk {
     }
 }
 
+/// What is used of rows that are sorted. Names of the list of a SELECT are alone, other ones have their tables.
+fn sorted_by(keys: &[(Expr, OrderByOptions)], looked: &Looked) -> Looked {
+    // An ordinal of ORDER BY refers to a column without naming it.
+    if keys.iter().any(|(key, _)| matches!(without_parentheses(key), Expr::Value(_) | Expr::UnaryOp { .. })) {
+        return Looked::All;
+    }
+    let mut looked = looked.clone();
+    for (key, _) in keys {
+        let _ = expressions(key, &mut |expr| {
+            if let Expr::Identifier(name) = expr {
+                looked.and(Looked::At(vec![vec![name.value.clone()]]));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    looked
+}
+
+fn without_parentheses(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => without_parentheses(inner),
+        expr => expr,
+    }
+}
+
 /// Whether these names are a path to a field of a type.
 fn are_fields(kind: &Kind, names: &[String]) -> bool {
     let below = names.iter().try_fold(kind, |kind, name| match kind {
@@ -292,6 +317,19 @@ mod tests {
             ("SELECT filter(ARRAY['x'], region -> region = eventname) FROM events", "eventname"),
         ] {
             assert_eq!(columns(sql).as_deref(), Some(expected), "{sql}");
+        }
+        for (sql, expected) in [
+            (
+                "SELECT eventid FROM (SELECT * FROM events ORDER BY eventtime LIMIT 10)",
+                Some("eventid eventtime"),
+            ),
+            ("SELECT eventid FROM (SELECT * FROM events ORDER BY lower(region), 1 LIMIT 10)", None),
+            (
+                "SELECT eventid FROM (SELECT *, useridentity.arn AS a FROM events ORDER BY (a), lower(eventname))",
+                Some("eventid eventname useridentity"),
+            ),
+        ] {
+            assert_eq!(columns(sql).as_deref(), expected, "{sql}");
         }
         assert_eq!(
             columns("SELECT a.eventid, b.* FROM events a JOIN (SELECT 1 AS n) b ON true").as_deref(),

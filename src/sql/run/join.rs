@@ -310,18 +310,14 @@ pub(in crate::sql) fn join(
         Ok(())
     };
     Join::of(like, [left, right], condition)?.each(each)?;
-    let mut lefts: Vec<Option<u32>> = pairs.left.iter().copied().map(Some).collect();
-    let mut rights: Vec<Option<u32>> = pairs.right.iter().copied().map(Some).collect();
+    let (mut lefts, mut rights) = (Vec::new(), Vec::new());
     if keeps.left {
-        let alone = alone(&pairs.left, left.height);
-        limits.fits_rows(pairs.left.len() + alone.len(), bytes)?;
-        rights.extend(std::iter::repeat_n(None, alone.len()));
-        lefts.extend(alone);
-        // Sorts the rows in the order of the left side.
-        let mut order: Vec<usize> = (0..lefts.len()).collect();
-        order.sort_by_key(|at| lefts.get(*at).copied().flatten());
-        lefts = order.iter().map(|at| lefts.get(*at).copied().flatten()).collect();
-        rights = order.iter().map(|at| rights.get(*at).copied().flatten()).collect();
+        let count = pairs.left.len() + alone(&pairs.left, left.height).len();
+        limits.fits_rows(count, bytes)?;
+        (lefts, rights) = with_all_left(&pairs, left.height, count);
+    } else {
+        lefts.extend(pairs.left.iter().copied().map(Some));
+        rights.extend(pairs.right.iter().copied().map(Some));
     }
     if keeps.right {
         let alone = alone(&pairs.right, right.height);
@@ -329,6 +325,24 @@ pub(in crate::sql) fn join(
         rights.extend(alone);
     }
     Ok(left.take(&lefts)?.beside(right.take(&rights)?))
+}
+
+/// Pairs, and in between the rows of the left side that are in none of them. Pairs are in the order of that side.
+fn with_all_left(pairs: &Pairs, height: usize, count: usize) -> (Vec<Option<u32>>, Vec<Option<u32>>) {
+    let (mut lefts, mut rights) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut next = pairs.left.iter().copied().zip(pairs.right.iter().copied()).peekable();
+    for row in (0_u32..).take(height) {
+        let before = lefts.len();
+        while let Some((left, right)) = next.next_if(|(left, _)| *left == row) {
+            lefts.push(Some(left));
+            rights.push(Some(right));
+        }
+        if lefts.len() == before {
+            lefts.push(Some(row));
+            rights.push(None);
+        }
+    }
+    (lefts, rights)
 }
 
 fn alone(matched: &[u32], height: usize) -> Vec<Option<u32>> {

@@ -624,7 +624,7 @@ pub(in crate::sql) fn placed(events: Relation) -> Result<Relation> {
 }
 
 /// The same without sorting.
-fn with_places(mut events: Relation) -> Result<Relation> {
+pub(in crate::sql) fn with_places(mut events: Relation) -> Result<Relation> {
     let (object, record) = place_of(&events)?;
     events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
     events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);

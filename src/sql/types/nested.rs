@@ -9,6 +9,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::tables::Kind;
 
 /// A value whose parts can be compared.
+#[derive(Debug, Clone)]
 pub(in crate::sql) enum Part {
     Null,
     Whole(i64),

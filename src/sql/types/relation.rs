@@ -1,11 +1,12 @@
 //! Rows with named columns: the result of `FROM` and of every later stage.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
 use super::group_ids::GroupIds;
-use super::values::{Values, take};
+use super::values::{Values, indices};
 use crate::sql::error::{Result, SqlError};
 use crate::tables::{Kind, Rows, Table, cloudtrail};
 
@@ -97,13 +98,21 @@ impl Relation {
         self.fields.iter().position(|field| field.name == name).map(|at| self.values(at)).transpose()
     }
 
+    /// For a hidden column that is another name of one before it, the position of that one.
+    pub fn same_before(&self, at: usize) -> Option<usize> {
+        let column =
+            self.columns.get(at).filter(|_| self.fields.get(at).is_some_and(|field| field.hidden))?;
+        self.columns.iter().take(at).position(|other| Arc::ptr_eq(&other.0, &column.0))
+    }
+
     /// Converts every column; a column with several names is converted once.
-    fn each(&self, make: impl Fn(&Series) -> Result<Series>) -> Result<Vec<Series>> {
+    fn each<E>(
+        &self,
+        make: impl Fn(&Series) -> std::result::Result<Series, E>,
+    ) -> std::result::Result<Vec<Series>, E> {
         let mut made: Vec<Series> = Vec::with_capacity(self.columns.len());
-        for (at, (field, column)) in self.fields.iter().zip(&self.columns).enumerate() {
-            let is_same = |other: &Series| Arc::ptr_eq(&other.0, &column.0);
-            let same = if field.hidden { self.columns.iter().take(at).position(is_same) } else { None };
-            let column = match same.and_then(|same| made.get(same)) {
+        for (at, column) in self.columns.iter().enumerate() {
+            let column = match self.same_before(at).and_then(|same| made.get(same)) {
                 Some(known) => known.clone(),
                 None => make(column)?,
             };
@@ -124,7 +133,7 @@ impl Relation {
 
     /// The rows where `mask` is true.
     pub fn filter(&self, mask: &BooleanChunked) -> Result<Self> {
-        let columns = self.each(|column| Ok(column.filter(mask)?))?;
+        let columns = self.each(|column| column.filter(mask))?;
         // NULLs in the mask count as false.
         let height = mask.iter().filter(|keep| *keep == Some(true)).count();
         Ok(Self { fields: self.fields.clone(), columns, height })
@@ -132,7 +141,8 @@ impl Relation {
 
     /// The rows with these indexes, in that order; `None` gives a row of NULLs.
     pub fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
-        let columns = self.each(|column| take(column, rows))?;
+        let rows_taken = indices(rows);
+        let columns = self.each(|column| column.take(&rows_taken))?;
         Ok(Self { fields: self.fields.clone(), columns, height: rows.len() })
     }
 
@@ -140,12 +150,41 @@ impl Relation {
     pub fn slice(&self, offset: usize, count: usize) -> Self {
         let offset = offset.min(self.height);
         let height = count.min(self.height - offset);
-        let columns = self
-            .columns
-            .iter()
-            .map(|column| column.slice(i64::try_from(offset).unwrap_or(i64::MAX), height))
-            .collect();
+        let start = i64::try_from(offset).unwrap_or(i64::MAX);
+        let Ok(columns) = self.each(|column| Ok::<_, Infallible>(column.slice(start, height)));
         Self { fields: self.fields.clone(), columns, height }
+    }
+
+    /// The rows of all parts, one behind the other, with each column in one piece.
+    pub fn stacked(parts: Vec<Self>) -> Result<Option<Self>> {
+        let Some((first, others)) = parts.split_first() else { return Ok(None) };
+        let kinds = |part: &'_ Self| part.fields.iter().map(|field| field.kind.clone()).collect::<Vec<_>>();
+        if others.iter().any(|part| kinds(part) != kinds(first)) {
+            return Err(SqlError::new("pieces of one column are of several types"));
+        }
+        let mut columns: Vec<Series> = Vec::with_capacity(first.columns.len());
+        for (at, column) in first.columns.iter().enumerate() {
+            let same = first.same_before(at);
+            let same = same.filter(|_| others.iter().all(|part| part.same_before(at) == same));
+            columns.push(match same.and_then(|same| columns.get(same)) {
+                Some(known) => known.clone(),
+                None => {
+                    let mut column = column.clone();
+                    for more in others.iter().filter_map(|part| part.columns.get(at)) {
+                        column.append(more)?;
+                    }
+                    column.rechunk()
+                }
+            });
+        }
+        let height = parts.iter().map(|part| part.height).sum();
+        Ok(Some(Self { fields: first.fields.clone(), columns, height }))
+    }
+
+    /// The same with each column in one piece.
+    pub fn in_one_piece(self) -> Self {
+        let Ok(columns) = self.each(|column| Ok::<_, Infallible>(column.rechunk()));
+        Self { columns, ..self }
     }
 
     /// Only the columns with these indexes.
@@ -193,8 +232,18 @@ pub(in crate::sql) fn under(mut above: Relation, below: Relation) -> Result<Rela
     if !is_same {
         return Err(SqlError::new("pieces of one column are of several types"));
     }
-    for (column, more) in above.columns.iter_mut().zip(below.columns) {
-        column.append_owned(more)?;
+    let same: Vec<Option<usize>> = (0..above.columns.len())
+        .map(|at| above.same_before(at).filter(|same| below.same_before(at) == Some(*same)))
+        .collect();
+    for (at, (more, same)) in below.columns.into_iter().zip(same).enumerate() {
+        let known = same.and_then(|same| above.columns.get(same)).cloned();
+        let Some(column) = above.columns.get_mut(at) else { continue };
+        match known {
+            Some(known) => *column = known,
+            None => {
+                column.append_owned(more)?;
+            }
+        }
     }
     above.height += below.height;
     Ok(above)

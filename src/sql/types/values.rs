@@ -1,7 +1,8 @@
 //! A column of values with its type, or a single value for all rows.
 
 use polars::prelude::{
-    BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked,
+    BooleanChunked, ChunkFullNull, Float64Chunked, IdxCa, Int64Chunked, IntoSeries, NamedFrom, Series,
+    StringChunked,
 };
 
 use super::wide;
@@ -213,8 +214,15 @@ impl Values {
 
 /// Rows of a series by index; `None` gives NULL.
 pub(in crate::sql) fn take(data: &Series, rows: &[Option<u32>]) -> Result<Series> {
-    let indices: polars::prelude::IdxCa = rows.iter().copied().collect();
-    Ok(data.take(&indices)?)
+    Ok(data.take(&indices(rows))?)
+}
+
+/// The same indexes as a column of them.
+pub(in crate::sql) fn indices(rows: &[Option<u32>]) -> IdxCa {
+    if rows.iter().all(Option::is_some) {
+        return IdxCa::from_vec("".into(), rows.iter().map(|row| row.unwrap_or_default()).collect());
+    }
+    rows.iter().copied().collect()
 }
 
 macro_rules! readers {

@@ -8,6 +8,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use polars::prelude::{DataType, Series, StringChunked};
+use polars_arrow::array::{Array, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::bitmap::Bitmap;
 
 /// Stands for keys that are NULL, or that the smaller side does not have.
 pub(super) const NONE: u32 = u32::MAX;
@@ -22,18 +24,21 @@ pub(super) struct Numbers {
 impl Numbers {
     /// `None` if keys of these types are compared in another way.
     pub fn of(keys: &[(Series, Series)]) -> Option<Self> {
-        let ((left, right), _) = keys.split_first()?;
+        let ((left, right), others) = keys.split_first()?;
         let is_left_smaller = left.len() <= right.len();
-        let mut numbered: Option<Sides> = None;
-        for (left, right) in keys {
-            let (small, large) = if is_left_smaller { (left, right) } else { (right, left) };
-            let sides = Sides::of(small, large)?;
-            numbered = Some(match numbered {
-                None => sides,
-                Some(before) => before.with(sides),
-            });
-        }
-        let Sides { small, large, count } = numbered?;
+        let Sides { small, large, count } = match (others.is_empty(), is_left_smaller) {
+            (true, true) => Sides::of(left, right)?,
+            (true, false) => Sides::of(right, left)?,
+            (false, _) => {
+                let sides = keys.iter().map(|(left, right)| {
+                    let (small, large) = if is_left_smaller { (left, right) } else { (right, left) };
+                    Some((Column::of(small)?, Column::of(large)?))
+                });
+                let (small, large): (Vec<Column>, Vec<Column>) =
+                    sides.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                Sides::of_several(&small, &large, left.len().min(right.len()), left.len().max(right.len()))?
+            }
+        };
         let (left, right) = if is_left_smaller { (small, large) } else { (large, small) };
         Some(Self { left, right, count })
     }
@@ -47,6 +52,15 @@ struct Sides {
 
 impl Sides {
     fn of(small: &Series, large: &Series) -> Option<Self> {
+        // A table that is joined with itself is looked at once.
+        if Column::of(small)?.is_same(&Column::of(large)?) {
+            let Self { small, count, .. } = Self::of_two(small, &large.slice(0, 0))?;
+            return Some(Self { large: small.clone(), small, count });
+        }
+        Self::of_two(small, large)
+    }
+
+    fn of_two(small: &Series, large: &Series) -> Option<Self> {
         match (small.dtype(), large.dtype()) {
             (DataType::String, DataType::String) => {
                 Some(Self::of_texts(small.str().ok()?, large.str().ok()?))
@@ -80,13 +94,139 @@ impl Sides {
         Self { small, large, count: known.len() }
     }
 
-    /// Numbers for the pairs of both numbers.
-    fn with(self, other: Self) -> Self {
-        let pairs = |one: Vec<u32>, other: Vec<u32>| {
-            one.into_iter().zip(other).map(|(a, b)| (a != NONE && b != NONE).then_some((a, b)))
+    /// Rows are numbered by all columns at once: what is equal in one of them alone need not be known.
+    fn of_several(
+        small: &[Column],
+        large: &[Column],
+        small_height: usize,
+        large_height: usize,
+    ) -> Option<Self> {
+        let hasher = RandomState::default();
+        let small_hashes = hashes(small, small_height, &hasher);
+        let is_one = small.iter().zip(large).all(|(small, large)| small.is_same(large));
+        let large_hashes = if is_one { Vec::new() } else { hashes(large, large_height, &hasher) };
+        // For each number, the hash and the first row with it.
+        let mut firsts: Vec<(u64, usize)> = Vec::new();
+        let mut table: HashTable<u32> = HashTable::new();
+        let mut numbers = Vec::with_capacity(small_height);
+        for (row, hash) in small_hashes.into_iter().enumerate() {
+            let Some(hash) = hash else {
+                numbers.push(NONE);
+                continue;
+            };
+            let is_it = |number: &u32| {
+                firsts.get(*number as usize).is_some_and(|(known, first)| {
+                    *known == hash && small.iter().all(|column| column.is_equal(*first, column, row))
+                })
+            };
+            let hash_of = |number: &u32| firsts.get(*number as usize).map_or(0, |(hash, _)| *hash);
+            match table.entry(hash, is_it, hash_of) {
+                Entry::Occupied(known) => numbers.push(*known.get()),
+                Entry::Vacant(vacant) => {
+                    let number = u32::try_from(firsts.len()).ok()?;
+                    vacant.insert(number);
+                    firsts.push((hash, row));
+                    numbers.push(number);
+                }
+            }
+        }
+        if is_one {
+            return Some(Self { large: numbers.clone(), small: numbers, count: firsts.len() });
+        }
+        let find = |(row, hash): (usize, Option<u64>)| {
+            let hash = hash?;
+            let is_it = |number: &u32| {
+                firsts.get(*number as usize).is_some_and(|(known, first)| {
+                    let columns = || small.iter().zip(large);
+                    *known == hash && columns().all(|(small, large)| small.is_equal(*first, large, row))
+                })
+            };
+            table.find(hash, is_it).copied()
         };
-        Self::of_values(pairs(self.small, other.small), pairs(self.large, other.large))
+        let found = large_hashes.into_iter().enumerate().map(|at| find(at).unwrap_or(NONE)).collect();
+        Some(Self { small: numbers, large: found, count: firsts.len() })
     }
+}
+
+/// One of several columns that are equal in a join.
+enum Column {
+    Texts(Utf8ViewArray),
+    Wholes(PrimitiveArray<i64>),
+}
+
+impl Column {
+    fn of(series: &Series) -> Option<Self> {
+        let series = series.rechunk();
+        match series.dtype() {
+            DataType::String => series.str().ok()?.downcast_iter().next().cloned().map(Self::Texts),
+            DataType::Int64 => series.i64().ok()?.downcast_iter().next().cloned().map(Self::Wholes),
+            _ => None,
+        }
+    }
+
+    /// Adds the hash of each row to those of other columns; of NULL, there is none.
+    fn hash_into(&self, hashes: &mut [Option<u64>], hasher: &RandomState) {
+        match self {
+            Self::Texts(texts) => {
+                // Rows often have the text of the one before, at the same place.
+                let mut last: Option<(&str, u64)> = None;
+                for (slot, text) in hashes.iter_mut().zip(texts.iter()) {
+                    let hash = text.map(|text| match last {
+                        Some((known, hash)) if is_same_text(known, text) => hash,
+                        _ => {
+                            let hash = hasher.hash_one(text);
+                            last = Some((text, hash));
+                            hash
+                        }
+                    });
+                    *slot = both(*slot, hash);
+                }
+            }
+            Self::Wholes(wholes) => {
+                for (slot, whole) in hashes.iter_mut().zip(wholes.iter()) {
+                    *slot = both(*slot, whole.map(|whole| hasher.hash_one(whole)));
+                }
+            }
+        }
+    }
+
+    /// Whether it is the same column in memory.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Texts(one), Self::Texts(other)) => {
+                std::ptr::eq(one.views().as_slice(), other.views().as_slice())
+                    && one.validity().map(Bitmap::as_slice) == other.validity().map(Bitmap::as_slice)
+            }
+            (Self::Wholes(one), Self::Wholes(other)) => {
+                std::ptr::eq(one.values().as_slice(), other.values().as_slice())
+                    && one.validity().map(Bitmap::as_slice) == other.validity().map(Bitmap::as_slice)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the values of two rows, which are not NULL, are equal.
+    fn is_equal(&self, row: usize, other: &Self, other_row: usize) -> bool {
+        match (self, other) {
+            (Self::Texts(one), Self::Texts(other)) => {
+                let (one, other) = (one.value(row), other.value(other_row));
+                is_same_text(one, other) || one == other
+            }
+            (Self::Wholes(one), Self::Wholes(other)) => one.value(row) == other.value(other_row),
+            _ => false,
+        }
+    }
+}
+
+/// A hash for each row of several columns; `None` where one of them is NULL.
+fn hashes(columns: &[Column], height: usize, hasher: &RandomState) -> Vec<Option<u64>> {
+    let mut hashes = vec![Some(0); height];
+    columns.iter().for_each(|column| column.hash_into(&mut hashes, hasher));
+    hashes
+}
+
+fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.zip(other).map(|(one, other)| (one.rotate_left(23) ^ other).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Whether two texts are the same, as far as that can be seen at once: rows that have a text of one dictionary

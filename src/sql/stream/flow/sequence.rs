@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Function, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, WindowType,
+    TableAlias, TableFactor, WindowSpec, WindowType,
 };
 
 use super::{Flow, rowwise};
@@ -152,7 +152,7 @@ impl Finder<'_> {
                 return None;
             }
             order_by = Some(keys);
-            windows.push((call.clone(), Carry::of(function, spec)?));
+            windows.push((call.clone(), self.carry(function, spec, &rows)?));
         }
         let (partition_by, order_by) = order_by?;
         let sequence = Sequence {
@@ -165,6 +165,25 @@ impl Finder<'_> {
         };
         Some((sequence, table))
     }
+}
+
+impl Finder<'_> {
+    /// Only sums of whole numbers are the same whatever they are made of.
+    fn carry(&self, function: &Function, spec: &WindowSpec, rows: &Relation) -> Option<Carry> {
+        let carry = Carry::of(function, spec)?;
+        if carry != Carry::Sum || names::of_function(function) != "sum" {
+            return Some(carry);
+        }
+        (kind_of_argument(self.bound, rows, function)?.0 == Kind::Bigint).then_some(carry)
+    }
+}
+
+/// The type of the argument of a window function, and whether it is DISTINCT.
+fn kind_of_argument(bound: &Bound, rows: &Relation, function: &Function) -> Option<(Kind, bool)> {
+    let call = Function { over: None, ..function.clone() };
+    let (argument, is_distinct) = calls::argument(&call)?;
+    let kind = bound.typed(rows, |scope| scope.eval(argument?).ok().map(|values| values.kind))?;
+    Some((kind, is_distinct))
 }
 
 /// Writes averages of whole numbers so far as sums divided by counts.
@@ -186,10 +205,9 @@ impl Means<'_> {
     fn mean(&self, expr: &Expr) -> Option<Expr> {
         let Expr::Function(function) = expr else { return None };
         let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
-        let call = Function { over: None, ..function.clone() };
-        let (argument, is_distinct) = calls::argument(&call)?;
-        let kind = self.bound.typed(self.rows, |scope| scope.eval(argument?).ok().map(|values| values.kind));
-        if is_distinct || kind != Some(Kind::Bigint) || names::of_function(function) != "avg" {
+        if names::of_function(function) != "avg"
+            || kind_of_argument(self.bound, self.rows, function)? != (Kind::Bigint, false)
+        {
             return None;
         }
         // Where sums can be carried on, these can be; the average over a few rows is one as it stands.

@@ -1,18 +1,26 @@
 //! A temporary file of compressed blocks, each with some rows of some columns.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::{DataType, Series};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::Spill;
-use super::pack::{Packed, pack};
+use super::pack::{Packed, damaged, pack, pack_same};
 use crate::sql::error::Result;
 use crate::sql::types::relation::{Field, Relation};
 
-/// The fastest level, as everything written is read once.
-const LEVEL: i32 = 1;
+/// A fast level, as everything written is read once: texts that repeat are written once anyway.
+const LEVEL: i32 = -1;
+
+thread_local! {
+    /// Made once for each thread, as that takes longer than to compress a small block.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// The position of a block.
 #[derive(Debug, Clone)]
@@ -64,9 +72,27 @@ impl BlockFile {
     /// Writes rows. Their names and types are not stored.
     pub fn put(&self, rows: &Relation) -> Result<Block> {
         let mut bytes = Vec::new();
-        rows.columns.iter().try_for_each(|column| pack(column, &mut bytes))?;
-        let packed =
-            zstd::bulk::compress(&bytes, LEVEL).map_err(|error| self.spill.failed("written", &error))?;
+        for (at, column) in rows.columns.iter().enumerate() {
+            match rows.same_before(at) {
+                Some(same) => pack_same(same, &mut bytes)?,
+                None => pack(column, &mut bytes)?,
+            }
+        }
+        let own = rows.columns.iter().enumerate().filter(|(at, _)| rows.same_before(*at).is_none());
+        let texts = own.map(|(_, column)| texts(column)).sum();
+        self.put_packed(&bytes, texts, rows.height)
+    }
+
+    /// Writes what has been packed of `height` rows, in which there are so many texts.
+    fn put_packed(&self, bytes: &[u8], texts: usize, height: usize) -> Result<Block> {
+        let packed = COMPRESSOR.with_borrow_mut(|compressor| {
+            let compressor = match compressor {
+                Some(compressor) => compressor,
+                None => compressor.insert(Compressor::new(LEVEL)?),
+            };
+            compressor.compress(bytes)
+        });
+        let packed = packed.map_err(|error| self.spill.failed("written", &error))?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *file;
         let at = *end;
@@ -74,25 +100,40 @@ impl BlockFile {
             .and_then(|_| file.write_all(&packed))
             .map_err(|error| self.spill.failed("written", &error))?;
         *end += packed.len() as u64;
-        let views = rows.columns.iter().map(texts).sum::<usize>() * (VIEW_BYTES - NUMBER_BYTES);
-        Ok(Block { at, length: packed.len(), bytes: bytes.len(), views, height: rows.height })
+        let views = texts * (VIEW_BYTES - NUMBER_BYTES);
+        Ok(Block { at, length: packed.len(), bytes: bytes.len(), views, height })
     }
 
-    /// Reads the rows of a block; `fields` are their names and types.
-    pub fn get(&self, block: &Block, fields: &[Field]) -> Result<Relation> {
+    /// Reads what has been packed.
+    fn get_packed(&self, block: &Block) -> Result<Vec<u8>> {
         let mut packed = vec![0; block.length];
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             let read = file.0.seek(SeekFrom::Start(block.at)).and_then(|_| file.0.read_exact(&mut packed));
             read.map_err(|error| self.spill.failed("read", &error))?;
         }
-        let bytes = zstd::bulk::decompress(&packed, block.bytes)
-            .map_err(|error| self.spill.failed("read", &error))?;
+        let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| {
+            let decompressor = match decompressor {
+                Some(decompressor) => decompressor,
+                None => decompressor.insert(Decompressor::new()?),
+            };
+            decompressor.decompress(&packed, block.bytes)
+        });
+        bytes.map_err(|error| self.spill.failed("read", &error))
+    }
+
+    /// Reads the rows of a block; `fields` are their names and types.
+    pub fn get(&self, block: &Block, fields: &[Field]) -> Result<Relation> {
+        let bytes = self.get_packed(block)?;
         let mut packed = Packed(&bytes);
-        let columns = fields
-            .iter()
-            .map(|field| packed.column(&field.name, block.height))
-            .collect::<Result<Vec<_>>>()?;
+        let mut columns: Vec<Series> = Vec::with_capacity(fields.len());
+        for field in fields {
+            let column = match packed.same()? {
+                Some(same) => columns.get(same).ok_or_else(damaged)?.clone(),
+                None => packed.column(&field.name, block.height)?,
+            };
+            columns.push(column);
+        }
         Ok(Relation { fields: fields.to_vec(), columns, height: block.height })
     }
 

@@ -1,6 +1,8 @@
 //! Sort keys as bytes: comparing them byte by byte gives the order of the values.
 
-use polars::prelude::{BooleanChunked, DataType, Float64Chunked, Int64Chunked, StringChunked};
+use polars::prelude::{BooleanChunked, DataType, Float64Chunked, Int64Chunked};
+use polars_arrow::array::Utf8ViewArray;
+use polars_arrow::datatypes::ArrowDataType;
 use sqlparser::ast::OrderByOptions;
 
 use crate::sql::error::{Result, SqlError};
@@ -14,6 +16,8 @@ use crate::tables::Kind;
 pub(in crate::sql) struct Keys {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The positions of the rows' events, which tell equal keys apart. They are long, and hardly ever looked at.
+    places: Vec<KeyColumn>,
 }
 
 impl Keys {
@@ -27,13 +31,51 @@ impl Keys {
             .iter()
             .map(|(values, options)| Ok((KeyColumn::of(values, height)?, *options)))
             .collect::<Result<Vec<_>>>()?;
-        let mut all =
-            Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
+        let mut all = Self { ends: Vec::with_capacity(height), ..Self::default() };
         for row in 0..height {
             columns.iter().for_each(|(column, options)| column.push(row, *options, &mut all.bytes));
             all.ends.push(all.bytes.len());
+            if row == LIKE {
+                // The other ones will be about as long.
+                all.bytes.reserve(all.bytes.len() / LIKE * height);
+            }
         }
         Ok(all)
+    }
+
+    /// The same with what tells equal keys apart.
+    ///
+    /// # Errors
+    ///
+    /// The order of these values cannot be expressed in bytes.
+    pub fn with_places(self, places: &[Values], height: usize) -> Result<Self> {
+        let places = places.iter().map(|values| KeyColumn::of(values, height)).collect::<Result<_>>()?;
+        Ok(Self { places, ..self })
+    }
+
+    /// A key, followed by the place of its event.
+    pub fn whole(&self, row: usize) -> Vec<u8> {
+        let mut key = Vec::new();
+        self.whole_into(row, &mut key);
+        key
+    }
+
+    /// The same, in the place of what is in `key`.
+    pub fn whole_into(&self, row: usize, key: &mut Vec<u8>) {
+        key.clear();
+        key.extend_from_slice(self.get(row));
+        self.push_place(row, key);
+    }
+
+    fn push_place(&self, row: usize, key: &mut Vec<u8>) {
+        let options = OrderByOptions { asc: None, nulls_first: None };
+        self.places.iter().for_each(|column| column.push(row, options, key));
+    }
+
+    fn place(&self, row: u32) -> Vec<u8> {
+        let mut place = Vec::new();
+        self.push_place(row as usize, &mut place);
+        place
     }
 
     pub fn get(&self, row: usize) -> &[u8] {
@@ -42,40 +84,86 @@ impl Keys {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    /// So many bytes are the same in the beginning of all keys: those of times are, mostly.
-    fn same(&self) -> usize {
-        let first = self.get(0);
-        let same = |count: usize, row: usize| {
-            let (first, key) = (first.get(..count).unwrap_or_default(), self.get(row));
+    /// The first of all rows whose [whole key](Self::whole) is not less than this one, where they are in order.
+    pub fn first_from(&self, key: &[u8]) -> usize {
+        let (mut low, mut high) = (0, self.ends.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.whole(middle).as_slice() < key { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// The rows in order; equal rows stay in their order.
+    pub fn order(&self) -> Vec<Option<u32>> {
+        let mut rows: Vec<(u128, u32)> = (0_u32..).take(self.ends.len()).map(|row| (0, row)).collect();
+        self.sort(&mut rows, 0, 0);
+        rows.into_iter().map(|(_, row)| Some(row)).collect()
+    }
+
+    /// A key without its first bytes.
+    fn tail(&self, row: u32, depth: usize) -> &[u8] {
+        self.get(row as usize).get(depth..).unwrap_or_default()
+    }
+
+    /// So many bytes, from `depth` on, are the same in all of these keys: those of times are, mostly.
+    fn same(&self, rows: &[(u128, u32)], depth: usize) -> usize {
+        let Some(((_, first), others)) = rows.split_first() else { return 0 };
+        let first = self.tail(*first, depth);
+        let same = |count: usize, row: u32| {
+            let (first, key) = (first.get(..count).unwrap_or_default(), self.tail(row, depth));
             if key.starts_with(first) {
                 return count;
             }
             first.iter().zip(key).take_while(|(a, b)| a == b).count()
         };
-        (1..self.ends.len()).fold(first.len(), same)
+        others.iter().fold(first.len(), |count, (_, row)| same(count, *row))
     }
 
-    /// The rows in order; equal rows stay in their order.
-    pub fn order(&self) -> Vec<Option<u32>> {
-        let same = self.same();
-        let prefix = |row: u32| {
-            let key = self.get(row as usize).get(same..).unwrap_or_default();
-            let mut first = [0; 8];
+    /// Sorts rows whose keys are equal up to `depth`: by some bytes at a time, which are compared as a number.
+    /// `times`: how often that has been done.
+    fn sort(&self, rows: &mut [(u128, u32)], depth: usize, times: usize) {
+        if rows.len() <= FEW || times > TIMES_MAX {
+            return rows.sort_by(|a, b| {
+                let order = self.tail(a.1, depth).cmp(self.tail(b.1, depth));
+                order.then_with(|| self.place(a.1).cmp(&self.place(b.1)))
+            });
+        }
+        let depth = depth + self.same(rows, depth);
+        let mut is_end = true;
+        for (prefix, row) in rows.iter_mut() {
+            let (key, mut first) = (self.tail(*row, depth), [0; PREFIX]);
+            is_end &= key.is_empty();
             first.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
-            u64::from_be_bytes(first)
-        };
-        let mut rows: Vec<(u64, u32)> =
-            (0_u32..).take(self.ends.len()).map(|row| (prefix(row), row)).collect();
-        rows.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| self.get(a.1 as usize).cmp(self.get(b.1 as usize))).then(a.1.cmp(&b.1))
-        });
-        rows.into_iter().map(|(_, row)| Some(row)).collect()
+            *prefix = u128::from_be_bytes(first);
+        }
+        if is_end {
+            return if self.places.is_empty() {
+                ()
+            } else {
+                rows.sort_by_cached_key(|(_, row)| self.place(*row))
+            };
+        }
+        // Rows that are in order already, or parts of them, take hardly any time.
+        rows.sort_by_key(|(prefix, _)| *prefix);
+        for equal in rows.chunk_by_mut(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1) {
+            self.sort(equal, depth + PREFIX, times + 1);
+        }
     }
 }
 
+/// The number of bytes of a key that are compared at once.
+const PREFIX: usize = 16;
+/// So many keys are looked at to know how long they are.
+const LIKE: usize = 256;
+/// So few rows are compared by their whole keys, and those that are equal so often.
+const FEW: usize = 16;
+const TIMES_MAX: usize = 64;
+
 /// The values of one key, in any row.
+#[derive(Debug, Clone)]
 enum KeyColumn {
-    Texts(StringChunked),
+    Texts(Utf8ViewArray),
     Wholes(Int64Chunked),
     Doubles(Float64Chunked),
     Truths(BooleanChunked),
@@ -90,7 +178,10 @@ impl KeyColumn {
         }
         let column = key_column(values, height)?.rechunk();
         Ok(match column.dtype() {
-            DataType::String => Self::Texts(column.str()?.clone()),
+            DataType::String => {
+                let texts = column.str()?.downcast_iter().next().cloned();
+                Self::Texts(texts.unwrap_or_else(|| Utf8ViewArray::new_empty(ArrowDataType::Utf8View)))
+            }
             DataType::Int64 => Self::Wholes(column.i64()?.clone()),
             DataType::Float64 => Self::Doubles(column.f64()?.clone()),
             DataType::Boolean => Self::Truths(column.bool()?.clone()),
@@ -104,6 +195,7 @@ impl KeyColumn {
         let is_there = {
             out.push(u8::from(nulls_first));
             match self {
+                Self::Texts(texts) if row >= texts.len() => None,
                 Self::Texts(texts) => texts.get(row).map(|text| push_text(text, out)),
                 Self::Wholes(wholes) => wholes.get(row).map(|whole| out.extend(whole_bytes(whole))),
                 Self::Doubles(doubles) => {
@@ -154,6 +246,11 @@ fn whole_bytes(whole: i64) -> [u8; 8] {
 /// A zero in the text is followed by 255, and the text's end is two zeros: so a text sorts before those
 /// that it is a prefix of.
 fn push_text(text: &str, out: &mut Vec<u8>) {
+    // All bytes are looked at, several at once.
+    if !text.bytes().fold(false, |has_zero, byte| has_zero | (byte == 0)) {
+        out.extend_from_slice(text.as_bytes());
+        return out.extend_from_slice(&[0, 0]);
+    }
     for (at, piece) in text.split('\0').enumerate() {
         if at > 0 {
             out.extend([0, 255]);
@@ -241,6 +338,25 @@ mod tests {
             let keys =
                 [(columns[first].clone(), options(choice / 81)), (columns[second].clone(), options(choice))];
             assert_eq!(Keys::of(&keys, 300).unwrap().order(), order::sorted(&keys, 300).unwrap(), "{choice}");
+        }
+    }
+
+    #[test]
+    fn keys_that_begin_alike_are_sorted_by_what_follows() {
+        // Each begins like the next ones, and differs after many bytes.
+        let text = |row: usize| format!("{}{}", "the same again ".repeat(row % 90), row * 31 % 1_000);
+        let texts: Vec<String> = (0..2_000).map(text).collect();
+        let column = Values::new(Kind::Varchar, String::column(texts.iter().cloned().map(Some).collect()));
+        for asc in [true, false] {
+            let keys = [(column.clone(), OrderByOptions { asc: Some(asc), nulls_first: None })];
+            let keys = Keys::of(&keys, texts.len()).unwrap();
+            let mut expected: Vec<usize> = (0..texts.len()).collect();
+            expected.sort_by(|a, b| {
+                let order = texts[*a].cmp(&texts[*b]);
+                if asc { order } else { order.reverse() }
+            });
+            let order: Vec<usize> = keys.order().into_iter().map(|row| row.unwrap() as usize).collect();
+            assert_eq!(order, expected);
         }
     }
 }

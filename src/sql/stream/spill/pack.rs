@@ -8,15 +8,17 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 use polars::prelude::{
-    BooleanChunked, DataType, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray, Series,
+    BooleanChunked, DataType, IdxCa, Int64Chunked, IntoSeries, ListChunked, NewChunkedArray, Series,
     StringChunked, StructChunked,
 };
-use polars_arrow::array::ListArray;
+use polars_arrow::array::{ListArray, MutableBinaryViewArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::offset::OffsetsBuffer;
 
 use crate::sql::error::{Result, SqlError};
-use crate::sql::types::values::take;
+
+/// The letter of a column that is another one.
+const SAME: u8 = b'=';
 
 /// The number for "no text".
 const NONE: u32 = u32::MAX;
@@ -74,6 +76,12 @@ pub(super) fn pack(column: &Series, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// Adds, instead of a column, the position of the same column.
+pub(super) fn pack_same(position: usize, out: &mut Vec<u8>) -> Result<()> {
+    out.push(SAME);
+    number(position, out)
+}
+
 fn number(number: usize, out: &mut Vec<u8>) -> Result<()> {
     out.extend(u32::try_from(number).map_err(|_| SqlError::new("too much in one block"))?.to_le_bytes());
     Ok(())
@@ -90,34 +98,68 @@ fn validity(column: &Series, out: &mut Vec<u8>) {
 /// After so many texts, of which hardly any have come twice, no others are looked for.
 const PROBED: usize = 256;
 
+/// Texts that repeat are written once, and numbered in each row; others as they come.
 fn texts(texts: &StringChunked, out: &mut Vec<u8>) -> Result<()> {
-    let mut known: IndexSet<&str, RandomState> = IndexSet::with_hasher(RandomState::default());
-    // The texts in the order of their numbers.
-    let (mut all, mut codes) = (Vec::new(), Vec::with_capacity(texts.len()));
-    let mut repeat = true;
-    for text in texts.iter() {
-        let Some(text) = text else {
-            codes.push(NONE);
-            continue;
-        };
-        let number = match repeat {
-            true => known.insert_full(text).0,
-            false => all.len(),
-        };
-        if number == all.len() {
-            all.push(text);
+    match numbered(texts) {
+        Some((all, numbers)) => {
+            out.push(b'n');
+            number(all.len(), out)?;
+            all.iter().try_for_each(|text| number(text.len(), out))?;
+            all.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+            match u8::try_from(all.len()) {
+                Ok(_) => out.extend(numbers.iter().map(|number| u8::try_from(*number).unwrap_or(u8::MAX))),
+                Err(_) => numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes())),
+            }
         }
-        codes.push(u32::try_from(number).map_err(|_| SqlError::new("too much in one block"))?);
-        repeat &= codes.len() < PROBED || all.len() < codes.len() / 8 * 7;
+        None => {
+            out.push(b't');
+            for text in texts.iter() {
+                match text {
+                    Some(text) if text.len() < NONE as usize => number(text.len(), out)?,
+                    Some(_) => return Err(SqlError::new("too much in one block")),
+                    None => out.extend_from_slice(&NONE.to_le_bytes()),
+                }
+            }
+            texts.iter().flatten().for_each(|text| out.extend_from_slice(text.as_bytes()));
+        }
     }
-    number(all.len(), out)?;
-    all.iter().try_for_each(|text| number(text.len(), out))?;
-    all.iter().for_each(|text| out.extend(text.as_bytes()));
-    codes.iter().for_each(|code| out.extend(code.to_le_bytes()));
     Ok(())
 }
 
-fn damaged() -> SqlError {
+/// Different texts in the order of their numbers, and the number in each row; `None` if hardly any repeat.
+fn numbered(texts: &StringChunked) -> Option<(IndexSet<&str, RandomState>, Vec<u32>)> {
+    let mut known: IndexSet<&str, RandomState> = IndexSet::with_hasher(RandomState::default());
+    let mut numbers = Vec::with_capacity(texts.len());
+    // Rows often share one copy of a text, which is found without looking at its bytes.
+    let mut copies: [(&str, u32); COPIES] = [("", 0); COPIES];
+    for text in texts.iter() {
+        let Some(text) = text else {
+            numbers.push(NONE);
+            continue;
+        };
+        let place = text.as_ptr().addr() / 16 % COPIES;
+        let number = match copies.get_mut(place) {
+            Some((copy, number)) if std::ptr::eq(*copy, text) && !text.is_empty() => *number,
+            slot => {
+                let number = u32::try_from(known.insert_full(text).0).ok()?;
+                if let Some(slot) = slot {
+                    *slot = (text, number);
+                }
+                number
+            }
+        };
+        numbers.push(number);
+        if numbers.len() >= PROBED && known.len() >= numbers.len() / 8 * 7 {
+            return None;
+        }
+    }
+    Some((known, numbers))
+}
+
+/// So many copies of texts are known by their places in memory.
+const COPIES: usize = 64;
+
+pub(super) fn damaged() -> SqlError {
     SqlError { of_disk: true, ..SqlError::new("a temporary file has been changed by somebody else") }
 }
 
@@ -153,6 +195,15 @@ impl<'b> Packed<'b> {
         Ok((cells.map(|cell| cell.try_into().map_or(0, u64::from_le_bytes)).collect(), there))
     }
 
+    /// The position of the column that the next one is the same as.
+    pub fn same(&mut self) -> Result<Option<usize>> {
+        if self.0.first() != Some(&SAME) {
+            return Ok(None);
+        }
+        self.byte()?;
+        self.number().map(Some)
+    }
+
     /// The next column, with `height` rows.
     pub fn column(&mut self, name: &str, height: usize) -> Result<Series> {
         let is_there =
@@ -165,11 +216,14 @@ impl<'b> Packed<'b> {
             .into_series(),
             b'i' => {
                 let (cells, there) = self.wholes(height)?;
-                let cells = cells
-                    .into_iter()
-                    .enumerate()
-                    .map(|(row, cell)| is_there(&there, row).then_some(cell.cast_signed()));
-                Int64Chunked::from_iter_options(name.into(), cells).into_series()
+                let cells = cells.into_iter().map(u64::cast_signed);
+                match there {
+                    None => Int64Chunked::from_vec(name.into(), cells.collect()).into_series(),
+                    Some(there) => {
+                        let cells = cells.zip(there.iter()).map(|(cell, is_there)| is_there.then_some(cell));
+                        Int64Chunked::from_iter_options(name.into(), cells).into_series()
+                    }
+                }
             }
             b'f' => {
                 let (cells, there) = self.wholes(height)?;
@@ -215,23 +269,42 @@ impl<'b> Packed<'b> {
     }
 
     fn texts(&mut self, name: &str, height: usize) -> Result<Series> {
-        let count = self.number()?;
-        let lengths = (0..count).map(|_| self.number()).collect::<Result<Vec<_>>>()?;
-        let mut known = Vec::with_capacity(count);
+        let is_numbered = self.byte()? == b'n';
+        let count = if is_numbered { self.number()? } else { height };
+        let lengths = self.bytes(count.saturating_mul(4))?.chunks_exact(4);
+        let lengths = lengths.map(|length| length.try_into().map_or(NONE, u32::from_le_bytes));
+        let all: usize = lengths.clone().filter(|length| *length != NONE).map(|length| length as usize).sum();
+        // Checked at once, which is faster than text by text.
+        let mut rest = std::str::from_utf8(self.bytes(all)?).map_err(|_| damaged())?;
+        let mut known = MutableBinaryViewArray::<str>::with_capacity(count);
         for length in lengths {
-            known.push(std::str::from_utf8(self.bytes(length)?).map_err(|_| damaged())?);
+            if length == NONE {
+                known.push_null();
+                continue;
+            }
+            let (text, more) = rest.split_at_checked(length as usize).ok_or_else(damaged)?;
+            known.push_value(text);
+            rest = more;
         }
-        let codes = self.bytes(height.saturating_mul(4))?.chunks_exact(4);
-        let codes: Vec<Option<u32>> = codes
-            .map(|code| code.try_into().map_or(NONE, u32::from_le_bytes))
-            .map(|code| (code != NONE).then_some(code))
-            .collect();
-        let known = Series::new(name.into(), known);
-        // Mostly each row has a text of its own.
-        if known.len() == height && codes.iter().zip(0..).all(|(code, row)| *code == Some(row)) {
+        let known = StringChunked::with_chunk(name.into(), known.into()).into_series();
+        if !is_numbered {
             return Ok(known);
         }
-        take(&known, &codes)
+        let numbers: Vec<u32> = match u8::try_from(count) {
+            Ok(_) => self.bytes(height)?.iter().map(|number| u32::from(*number)).collect(),
+            Err(_) => {
+                let numbers = self.bytes(height.saturating_mul(4))?.chunks_exact(4);
+                numbers.map(|number| number.try_into().map_or(NONE, u32::from_le_bytes)).collect()
+            }
+        };
+        let none = if u8::try_from(count).is_ok() { u32::from(u8::MAX) } else { NONE };
+        Ok(match numbers.contains(&none) {
+            false => known.take(&IdxCa::from_vec(name.into(), numbers))?,
+            true => {
+                let numbers = numbers.into_iter().map(|number| (number != none).then_some(number));
+                known.take(&numbers.collect::<IdxCa>().with_name(name.into()))?
+            }
+        })
     }
 }
 
@@ -272,7 +345,10 @@ fn hash_of(whole: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use polars::prelude::NamedFrom;
+
     use super::*;
+    use crate::sql::types::values::take;
     use crate::tables::Kind;
     use crate::tables::builder::Builder;
 

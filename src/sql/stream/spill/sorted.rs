@@ -10,6 +10,7 @@ use sqlparser::ast::OrderByOptions;
 use super::Spill;
 use super::block_file::{Block, BlockFile, rows_of};
 use super::keys::Keys;
+use super::slices::Slices;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::held_bytes;
 use crate::sql::types::place::is_place;
@@ -20,6 +21,8 @@ use crate::tables::Kind;
 /// Memory of a block of a run, about, and the minimum.
 const BLOCK_BYTES: u64 = 512 << 10;
 const BLOCK_BYTES_MIN: u64 = 32 << 10;
+/// A slice has about so many blocks of all runs.
+const BLOCKS_EACH: u64 = 64;
 /// Number of runs that are merged at once.
 const RUNS_MAX: u64 = 128;
 const RUNS_MIN: u64 = 4;
@@ -68,9 +71,9 @@ pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
 }
 
 /// Names and types of rows, followed by the keys.
-#[derive(Debug, Clone)]
-struct Shape {
-    fields: Vec<Field>,
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shape {
+    pub(super) fields: Vec<Field>,
     options: Vec<OrderByOptions>,
 }
 
@@ -86,21 +89,26 @@ impl Shape {
     }
 
     /// The sort keys of rows, followed by the positions of their events.
-    fn keys(&self, rows: &Relation) -> Result<Keys> {
+    pub(super) fn keys(&self, rows: &Relation) -> Result<Keys> {
         let first = self.fields.len() - self.options.len();
         let mut keys = Vec::new();
         for (at, options) in self.options.iter().enumerate() {
             keys.push((rows.values(first + at)?, *options));
         }
-        for (at, _) in self.fields.iter().enumerate().filter(|(_, field)| is_place(field)) {
-            keys.push((rows.values(at)?, OrderByOptions { asc: None, nulls_first: None }));
-        }
-        Keys::of(&keys, rows.height)
+        let places = self.fields.iter().enumerate().filter(|(_, field)| is_place(field));
+        let places = places.map(|(at, _)| rows.values(at)).collect::<Result<Vec<_>>>()?;
+        Keys::of(&keys, rows.height)?.with_places(&places, rows.height)
     }
 }
 
 /// A sorted part of the rows.
-type Run = Vec<Block>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run {
+    /// Each with its first key.
+    pub blocks: Vec<(Vec<u8>, Block)>,
+    /// The last key.
+    pub last: Vec<u8>,
+}
 
 /// The external sort that all workers add rows to.
 #[derive(Debug)]
@@ -125,24 +133,26 @@ impl Sorting {
         })
     }
 
+    /// The same for rows that are read in [`Slices`] of about so many bytes.
+    pub fn in_slices(spill: &Spill, slice_bytes: u64) -> Result<Self> {
+        let block_bytes = (slice_bytes / BLOCKS_EACH).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
+        Ok(Self { block_bytes, ..Self::new(spill, 0)? })
+    }
+
     /// Sorts rows and writes them as a run; rows of one event are in one run, in their order.
     pub fn run(&self, parts: Vec<Keyed>) -> Result<()> {
         let Some(shape) = parts.first().map(Shape::of) else { return Ok(()) };
-        let mut whole: Option<Relation> = None;
-        for (rows, keys) in parts {
-            let rows = widened(rows, keys);
-            whole = Some(match whole {
-                None => rows,
-                Some(before) => under(before, rows)?,
-            });
-        }
-        let Some(mut whole) = whole else { return Ok(()) };
-        whole.columns.iter_mut().for_each(|column| *column = column.rechunk());
-        let order = shape.keys(&whole)?.order();
+        let parts = parts.into_iter().map(|(rows, keys)| widened(rows, keys)).collect();
+        let Some(whole) = Relation::stacked(parts)? else { return Ok(()) };
+        let keys = shape.keys(&whole)?;
+        let order = keys.order();
         let bytes = whole.columns.iter().map(held_bytes).sum::<usize>() as u64;
-        let mut run = Run::new();
+        let key = |row: Option<&Option<u32>>| {
+            row.copied().flatten().map_or(Vec::new(), |row| keys.whole(row as usize))
+        };
+        let mut run = Run { blocks: Vec::new(), last: key(order.last()) };
         for rows in order.chunks(rows_of(bytes, whole.height, self.block_bytes)) {
-            run.push(self.block_file.put(&whole.take(rows)?)?);
+            run.blocks.push((key(rows.first()), self.block_file.put(&whole.take(rows)?)?));
         }
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |known: &Shape| {
@@ -157,19 +167,27 @@ impl Sorting {
         Ok(())
     }
 
+    /// All rows, in parts which take about `bytes` each, one behind the other.
+    pub fn slices(self, bytes: u64) -> Slices {
+        let (shape, runs) = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Slices::of(self.block_file, shape.unwrap_or_default(), runs, bytes)
+    }
+
     /// All rows, sorted.
     pub fn merged(self) -> Result<Merged> {
         let (shape, mut runs) = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let shape = shape.unwrap_or(Shape { fields: Vec::new(), options: Vec::new() });
+        let shape = shape.unwrap_or_default();
         let mut block_file = self.block_file;
         while runs.len() > self.runs_max {
             // Merges neighbouring runs, so that the order of runs stays the same.
             let mut fewer = Vec::new();
             for some in runs.chunks(self.runs_max) {
                 let mut merged = Merged::new(block_file, shape.clone(), some.to_vec())?;
-                let mut run = Run::new();
+                let mut run = Run::default();
                 while let Some(rows) = merged.wide(self.block_bytes)? {
-                    run.push(merged.block_file.put(&rows)?);
+                    let key = |row| Ok::<_, SqlError>(shape.keys(&rows.slice(row, 1))?.whole(0));
+                    run.last = key(rows.height.saturating_sub(1))?;
+                    run.blocks.push((key(0)?, merged.block_file.put(&rows)?));
                 }
                 block_file = merged.block_file;
                 fewer.push(run);
@@ -183,7 +201,7 @@ impl Sorting {
 /// The next rows of a run.
 #[derive(Debug)]
 struct Head {
-    blocks: vec::IntoIter<Block>,
+    blocks: vec::IntoIter<(Vec<u8>, Block)>,
     rows: Relation,
     keys: Keys,
     at: usize,
@@ -192,7 +210,7 @@ struct Head {
 impl Head {
     /// Reads the next block; false if there is none.
     fn load(&mut self, block_file: &BlockFile, shape: &Shape) -> Result<bool> {
-        let Some(block) = self.blocks.next() else { return Ok(false) };
+        let Some((_, block)) = self.blocks.next() else { return Ok(false) };
         self.rows = block_file.get(&block, &shape.fields)?;
         self.keys = shape.keys(&self.rows)?;
         self.at = 0;
@@ -214,10 +232,14 @@ impl Merged {
     fn new(block_file: BlockFile, shape: Shape, runs: Vec<Run>) -> Result<Self> {
         let (mut heads, mut next) = (Vec::new(), BinaryHeap::new());
         for (at, run) in runs.into_iter().enumerate() {
-            let mut head =
-                Head { blocks: run.into_iter(), rows: Relation::default(), keys: Keys::default(), at: 0 };
+            let mut head = Head {
+                blocks: run.blocks.into_iter(),
+                rows: Relation::default(),
+                keys: Keys::default(),
+                at: 0,
+            };
             if head.load(&block_file, &shape)? {
-                next.push(Reverse((head.keys.get(0).to_vec(), at)));
+                next.push(Reverse((head.keys.whole(0), at)));
             }
             heads.push(head);
         }
@@ -255,8 +277,7 @@ impl Merged {
                     continue;
                 }
             }
-            key.clear();
-            key.extend_from_slice(head.keys.get(head.at));
+            head.keys.whole_into(head.at, &mut key);
             self.next.push(Reverse((key, run)));
         }
         if order.is_empty() {
@@ -273,17 +294,11 @@ impl Merged {
                 Some(before) => under(before, rows)?,
             });
         }
-        let Some(mut all) = all else { return Ok(None) };
-        all.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let Some(all) = all.map(Relation::in_one_piece) else { return Ok(None) };
         let place = |(source, nth): (usize, usize)| {
             u32::try_from(starts.get(source).copied().unwrap_or(0) + nth).ok()
         };
         Ok(Some(all.take(&order.into_iter().map(place).collect::<Vec<_>>())?))
-    }
-
-    /// The next rows with the places of their events, and their keys.
-    pub fn placed_rows(&mut self) -> Result<Option<Keyed>> {
-        Ok(self.wide(2 * BLOCK_BYTES)?.map(narrowed))
     }
 
     /// The next rows without their keys.
