@@ -9,7 +9,8 @@
 //! the same result.
 //!
 //! An object that is larger than a worker's share of memory (`text_memory`), or compressed by something else
-//! than gzip (`layers`), is read piece by piece (`stream`) on the full path.
+//! than gzip (`layers`), is read piece by piece (`stream`) on the full path, while another thread unpacks what
+//! follows (`read_ahead`).
 
 mod archive;
 mod base64;
@@ -40,6 +41,7 @@ mod packing;
 #[cfg(feature = "sql")]
 mod parquet;
 mod payload;
+mod read_ahead;
 mod reader;
 mod repair;
 mod rows;
@@ -75,6 +77,7 @@ use counts::ObjectCounts;
 use gunzip::Unpacked;
 use hot::HotPath;
 use packing::Packing;
+use read_ahead::unpacked_ahead;
 use walk::Walk;
 
 /// Which records a sink wants. Others are counted but not parsed.
@@ -205,9 +208,9 @@ pub enum Rest<'a> {
 }
 
 /// What can be read from any place.
-pub trait Places: Read + Seek {}
+pub trait Places: Read + Seek + Send {}
 
-impl<P: Read + Seek> Places for P {}
+impl<P: Read + Seek + Send> Places for P {}
 
 /// Kinds of objects without events of the kind that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,6 +267,9 @@ impl Default for Limits {
         Self { failures_max: 1000 }
     }
 }
+
+/// An object with fewer stored bytes is not worth a thread that unpacks it.
+const AHEAD_BYTES_MIN: usize = 512 << 10;
 
 /// Reads objects one after another, with reused buffers; each worker has one.
 #[derive(Default)]
@@ -335,14 +341,22 @@ impl Decoder {
                 Some(Rest::Stream(rest)) => self.parquet_in_memory(Box::new(bytes.chain(rest)), ask),
             };
         }
-        let reader: Box<dyn Read + '_> = match rest {
+        let held_bytes = bytes.len() as u64;
+        let is_large = rest.is_some() || bytes.len() >= AHEAD_BYTES_MIN;
+        let reader: Box<dyn Read + Send + '_> = match rest {
             None if is_zip => return self.zip(Cursor::new(bytes), ask),
             Some(Rest::Places(object)) if is_zip => return self.zip(object, ask),
+            // It may be a pipe, and who wants no more of it must not wait for its next bytes.
+            Some(Rest::Stream(rest)) => return self.in_parts(Box::new(bytes.chain(rest)), held_bytes, ask),
             None => Box::new(bytes),
-            Some(Rest::Stream(rest)) => Box::new(bytes.chain(rest)),
             Some(Rest::Places(rest)) => Box::new(bytes.chain(rest)),
         };
-        self.in_parts(reader, bytes.len() as u64, ask)
+        if !is_large || !self.room.has_threads() {
+            return self.in_parts(reader, held_bytes, ask);
+        }
+        let room = Arc::clone(&self.room);
+        unpacked_ahead(reader, &room, |reader| self.in_parts(reader, held_bytes, ask))
+            .unwrap_or_else(archive::failed)
     }
 
     /// Reads an object whose text fits into memory; `None` for any other, with nothing passed on.

@@ -382,11 +382,8 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // The directory of a zip archive, and of a Parquet file, is at its end, so these need random access.
-        let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
-        let rest = delivery.rest.as_mut().map(|rest| {
-            if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }
-        });
+        let rest = delivery.rest.as_mut();
+        let rest = rest.map(|rest| if rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) });
         let report =
             self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
         let (records, bytes) = (
@@ -396,7 +393,8 @@ impl Worker<'_> {
         self.run.progress.decoded(records, bytes);
         if let Some(mut rest) = delivery.rest.take() {
             let read = delivery.size + rest.bytes();
-            delivery.size = if from_any_place { rest.length().unwrap_or(read) } else { read };
+            // How much of it was read depends on how far ahead it was unpacked.
+            delivery.size = if rest.has_places() { rest.length().unwrap_or(read) } else { read };
             if let Some(reason) = rest.take_failure() {
                 delivery.outcome = Fetched::Failed(reason);
             }

@@ -76,12 +76,47 @@ pub(super) fn unpacked<'r>(
             Some(Packing::Tar) => return Ok(Unpacked::Tar(whole)),
             #[cfg(feature = "sql")]
             Some(Packing::Parquet) => return Ok(Unpacked::Parquet(whole)),
-            Some(Packing::Gzip) => gunzipped(whole),
-            Some(Packing::Zstd) => unzstd(whole, room.share_bytes()).map_err(|error| error.to_string())?,
-            Some(Packing::Utf16(big)) => utf16(whole, big),
+            Some(layer) => without(layer, whole, room)?,
         };
     }
-    Err(format!("packed more than {PACKINGS_MAX} times: unpack it first"))
+    Err(too_many())
+}
+
+fn too_many() -> String {
+    format!("packed more than {PACKINGS_MAX} times: unpack it first")
+}
+
+/// The content of `reader` with gzip, zstd and UTF-16 removed; it may be a table or an archive still.
+///
+/// # Errors
+///
+/// There are too many layers, or a library cannot start.
+pub(super) fn without_layers<'r>(
+    mut reader: Box<dyn Read + 'r>,
+    room: &TextMemory,
+) -> Result<Box<dyn Read + 'r>, String> {
+    for _ in 0..=PACKINGS_MAX {
+        let (head, whole) = head(reader);
+        reader = match Packing::of(&head) {
+            Some(layer @ (Packing::Gzip | Packing::Zstd | Packing::Utf16(_))) => without(layer, whole, room)?,
+            _ => return Ok(whole),
+        };
+    }
+    Err(too_many())
+}
+
+/// The content of `reader` without its outermost layer, if that is one that can be removed piece by piece.
+fn without<'r>(
+    layer: Packing,
+    reader: Box<dyn Read + 'r>,
+    room: &TextMemory,
+) -> Result<Box<dyn Read + 'r>, String> {
+    Ok(match layer {
+        Packing::Gzip => gunzipped(reader),
+        Packing::Zstd => unzstd(reader, room.share_bytes()).map_err(|error| error.to_string())?,
+        Packing::Utf16(big) => utf16(reader, big),
+        _ => reader,
+    })
 }
 
 /// The content of `reader` with only gzip removed: this is what CloudTrail's hashes are about.

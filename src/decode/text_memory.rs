@@ -12,6 +12,8 @@ const SHARE_BYTES_MIN: u64 = 128 << 10;
 const SHARE_BYTES_MAX: u64 = 64 << 20;
 /// Texts are read in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 4 << 20;
+/// What another thread has unpacked is handed over in chunks of at most this size, which fit into a processor's cache.
+const CHUNK_BYTES_MAX: u64 = 256 << 10;
 
 /// The limits, and what is left of the pool.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct TextMemory {
     share_bytes: u64,
     pool_bytes: u64,
     record_bytes: u64,
+    /// Whether a worker may have a second thread unpack what it scans.
+    has_threads: bool,
     free: Mutex<u64>,
     given_back: Condvar,
     large: Mutex<()>,
@@ -42,7 +46,8 @@ impl TextMemory {
     /// For `workers` that may hold `bytes` of text together.
     pub fn new(bytes: u64, workers: usize) -> Self {
         let share = (bytes / 8 / workers.max(1) as u64).clamp(SHARE_BYTES_MIN, SHARE_BYTES_MAX);
-        Self::of(share, bytes / 4, (bytes / 4).max(SHARE_BYTES_MIN))
+        let room = Self::of(share, bytes / 4, (bytes / 4).max(SHARE_BYTES_MIN));
+        Self { has_threads: workers > 1, ..room }
     }
 
     /// A worker's share, the pool, and the largest record, in bytes.
@@ -51,6 +56,7 @@ impl TextMemory {
             share_bytes,
             pool_bytes,
             record_bytes,
+            has_threads: true,
             free: Mutex::new(pool_bytes),
             given_back: Condvar::new(),
             large: Mutex::new(()),
@@ -70,6 +76,16 @@ impl TextMemory {
     /// The size of the pieces in which a long text is read.
     pub(super) fn piece_bytes(&self) -> usize {
         usize::try_from(self.share_bytes.min(PIECE_BYTES_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// The size of the chunks in which another thread hands over a text.
+    pub(super) fn chunk_bytes(&self) -> usize {
+        usize::try_from((self.share_bytes / 16).clamp(1, CHUNK_BYTES_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a worker may have a second thread unpack what it scans.
+    pub(super) const fn has_threads(&self) -> bool {
+        self.has_threads
     }
 
     /// Memory for a text of `bytes` as a whole: takes nothing from the pool if a share is enough; `None` if

@@ -2,6 +2,7 @@
 //! them as a whole.
 
 use crate::decode_world;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use decode_world::{Element, Random, Reading, WANTED, Writing, document, element, gzip, read};
@@ -34,12 +35,25 @@ impl RecordSink for Kept {
     }
 }
 
-/// Reads `stored` with a share of `share` bytes, the first `held` of which are already in memory.
+/// Reads `stored` with a share of `share` bytes, the first `held` of which are already in memory: as a pipe, and as a
+/// file, which another thread unpacks meanwhile with the same result.
 fn in_parts(stored: &[u8], wanted: Wanted<'_>, share: u64, record: u64, held: usize) -> (Reading, u64) {
-    let mut decoder = Decoder::sharing(Arc::new(TextMemory::of(share, share, record)));
-    let mut kept = Kept::default();
+    let room = || TextMemory::of(share, share, record);
     let (bytes, mut rest) = stored.split_at(held.min(stored.len()));
-    let object = Stored { bytes, rest: Some(Rest::Stream(&mut rest)) };
+    let alone = read_rest(Stored { bytes, rest: Some(Rest::Stream(&mut rest)) }, wanted, room());
+    // An archive in a file is read by its directory.
+    if !stored.starts_with(b"PK") {
+        let mut file = Cursor::new(stored);
+        file.set_position(bytes.len() as u64);
+        let ahead = read_rest(Stored { bytes, rest: Some(Rest::Places(&mut file)) }, wanted, room());
+        assert_eq!((&ahead.0.report, &ahead.0.kept), (&alone.0.report, &alone.0.kept));
+        assert_eq!((&ahead.0.ids, ahead.1), (&alone.0.ids, alone.1));
+    }
+    alone
+}
+
+fn read_rest(object: Stored<'_>, wanted: Wanted<'_>, room: TextMemory) -> (Reading, u64) {
+    let (mut decoder, mut kept) = (Decoder::sharing(Arc::new(room)), Kept::default());
     let report = decoder.object_of(object, wanted, Limits::default(), &mut kept);
     kept.ids.extend_from_slice(decoder.identities());
     (Reading { report, kept: kept.records, ids: kept.ids }, kept.parts)
