@@ -96,7 +96,7 @@ impl Binder {
                     .map_err(|error| error.at_span(span))?,
                 None => {
                     let (query, rows) = self.query(&ctes, outer, &mut table.query)?;
-                    (CommonRows::Query(query), rows.renamed(&own, &columns))
+                    (CommonRows::Query(Box::new(query)), rows.renamed(&own, &columns))
                 }
             };
             from::check_names(&table.alias, &columns_of)?;

@@ -45,7 +45,7 @@ pub(in crate::sql) struct Common {
 
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum CommonRows {
-    Query(Query),
+    Query(Box<Query>),
     /// A table that refers to itself: its first rows, and those of each further step.
     Recursive {
         first: Body,

@@ -30,6 +30,10 @@ pub(in crate::sql) struct Fold {
     pub step: Expression,
 }
 
+/// PARTITION BY and ORDER BY as they are written: the functions of a SELECT for which these are equal share their
+/// sorted rows.
+pub(in crate::sql) type Written = (Vec<Expr>, Vec<OrderByExpr>);
+
 /// A call of a window function.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Window {
@@ -39,15 +43,13 @@ pub(in crate::sql) struct Window {
     pub order_by: Vec<SortKey>,
     /// `None` if none is written, or if it does not matter.
     pub frame: Option<Frame>,
-    /// PARTITION BY and ORDER BY as they are written: the functions of a SELECT for which these are equal share
-    /// their sorted rows.
-    pub written: (Vec<Expr>, Vec<OrderByExpr>),
+    pub written: Written,
     pub span: Span,
 }
 
 #[derive(Debug, Clone)]
 pub(in crate::sql) enum WindowCall {
-    Aggregate(Aggregate),
+    Aggregate(Box<Aggregate>),
     /// `row_number`, `lag` …
     Function {
         arguments: Vec<Expression>,

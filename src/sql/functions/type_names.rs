@@ -38,10 +38,9 @@ fn most(node: &Node) -> Option<u64> {
         Node::Literal(values) if values.kind == Kind::Varchar => {
             u64::try_from(values.constant_text()?.chars().count()).ok()
         }
-        Node::Cast { written, .. } => match written {
-            DataType::Varchar(length) | DataType::CharVarying(length) => characters(length),
-            _ => None,
-        },
+        Node::Cast { written: DataType::Varchar(length) | DataType::CharVarying(length), .. } => {
+            characters(length)
+        }
         Node::Choose { branches, otherwise } => {
             most_of(branches.iter().map(|(_, value)| value).chain(otherwise.as_deref()))
         }

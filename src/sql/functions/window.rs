@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::{aggregate, choice, predicate};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
-use crate::sql::expression::rows::{Aggregate, Window, WindowCall};
+use crate::sql::expression::rows::{Aggregate, Window, WindowCall, Written};
 use crate::sql::scope::Scope;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::order;
@@ -19,7 +19,6 @@ use crate::sql::types::values::{Cell, Values};
 use frame::Frame;
 use polars::prelude::Series;
 use running::Frames;
-use sqlparser::ast::{Expr, OrderByExpr};
 
 use crate::tables::Kind;
 
@@ -37,7 +36,7 @@ struct Partitions {
 
 /// Windows that several functions of a `SELECT` share, so that their rows are sorted once.
 #[derive(Default)]
-pub(in crate::sql) struct Windows(Vec<((Vec<Expr>, Vec<OrderByExpr>), Rc<Partitions>)>);
+pub(in crate::sql) struct Windows(Vec<(Written, Rc<Partitions>)>);
 
 impl Windows {
     fn of(&mut self, scope: &Scope<'_>, window: &Window) -> Result<Rc<Partitions>> {

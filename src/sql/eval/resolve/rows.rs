@@ -102,7 +102,7 @@ pub(in crate::sql) fn window(scope: &Scope<'_>, function: &Function) -> Result<W
     let (partition_by, order_by) = (all(scope, &spec.partition_by)?, sort_keys(scope, &spec.order_by)?);
     let call = if calls::is_aggregate(&name) {
         let call = Function { over: None, ..function.clone() };
-        WindowCall::Aggregate(Aggregate { span: function.span(), ..aggregate(scope, &call)? })
+        WindowCall::Aggregate(Box::new(Aggregate { span: function.span(), ..aggregate(scope, &call)? }))
     } else {
         WindowCall::Function {
             arguments: all(scope, arguments(function)?)?,
