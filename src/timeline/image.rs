@@ -250,7 +250,17 @@ impl Image {
 
     /// Whether every push of it was refused, and nothing shows that it ever was in the repository.
     pub fn was_only_refused(&self) -> bool {
-        let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
+        // What a tag was taken from, or a run could not take, was there, even if it may be gone by now.
+        let pushed = |kind: StepKind| {
+            matches!(
+                kind,
+                StepKind::Push
+                    | StepKind::Replicate
+                    | StepKind::Untag
+                    | StepKind::TagLost
+                    | StepKind::ExpireFailed
+            )
+        };
         self.state == ImageState::Unknown
             && !self.is_there
             && self.losses.is_empty()
