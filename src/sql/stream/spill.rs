@@ -3,6 +3,7 @@
 //! - [`pack`]: columns → bytes, and back;
 //! - [`block_file`]: a temporary file of compressed blocks;
 //! - [`keys`]: sort keys as bytes that sort the same;
+//! - [`runs`]: rows with their sort keys, as they are written;
 //! - [`sorted`]: external sort: runs are sorted in memory, written, and merged;
 //! - [`slices`]: sorted runs in parts that several threads can merge at once;
 //! - [`spread`]: hash partitions: rows with equal keys are in one share, and shares are read one after
@@ -13,6 +14,7 @@
 pub(in crate::sql) mod block_file;
 pub(in crate::sql) mod keys;
 mod pack;
+pub(in crate::sql) mod runs;
 pub(in crate::sql) mod slices;
 pub(in crate::sql) mod sorted;
 pub(in crate::sql) mod spread;

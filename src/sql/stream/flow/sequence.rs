@@ -27,7 +27,7 @@ use crate::sql::plan::scan::Scan;
 use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
-use crate::sql::stream::spill::sorted::Keyed;
+use crate::sql::stream::spill::runs::Keyed;
 use crate::sql::syntax::names::{self, is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, dialect, grouping};

@@ -2,7 +2,7 @@
 //! between two keys.
 
 use super::block_file::{Block, BlockFile};
-use super::sorted::{Keyed, Run, Shape, narrowed};
+use super::runs::{Keyed, Run, Shape, narrowed};
 use crate::sql::error::Result;
 use crate::sql::types::relation::Relation;
 
@@ -79,55 +79,4 @@ fn within<'r>(run: &'r Run, begin: Option<&[u8]>, end: Option<&[u8]>) -> &'r [(V
     // The block before the first one that begins behind a key may have it inside.
     let start = begin.map_or(0, |begin| until(begin).saturating_sub(1));
     run.blocks.get(start..end.map_or(run.blocks.len(), until)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use polars::prelude::{NamedFrom, Series};
-    use sqlparser::ast::OrderByOptions;
-
-    use super::super::Spill;
-    use super::super::sorted::Sorting;
-    use super::*;
-    use crate::sql::types::relation::Field;
-    use crate::sql::types::values::{Cell, Values};
-    use crate::tables::Kind;
-
-    #[test]
-    fn slices_one_behind_the_other_are_all_rows_in_order() {
-        let spill = Spill { folder: std::env::temp_dir() };
-        let key = |row: i64| (row * row % 97 != 5).then(|| format!("key {}", row * 7_919 % 1_013 / 3));
-        for (rows_each, bytes) in [(50, 1), (100, 1_000), (1_000, 4_000), (1_000, u64::MAX)] {
-            let sorting = Sorting::in_slices(&spill, 1).unwrap();
-            let mut expected: Vec<(Option<String>, i64)> = Vec::new();
-            for start in (0..3_000).step_by(rows_each) {
-                let numbers = start..start + rows_each as i64;
-                let keys: Vec<Option<String>> = numbers.clone().map(key).collect();
-                expected.extend(keys.iter().cloned().zip(numbers.clone()));
-                let mut rows = Relation { height: rows_each, ..Relation::default() };
-                rows.push(Field::new("n", Kind::Bigint), i64::column(numbers.clone().map(Some).collect()));
-                rows.push(Field::new("k", Kind::Varchar), Series::new("k".into(), keys));
-                // The first key is a column of the rows, too.
-                let by = |column: &Series, kind| {
-                    (Values::new(kind, column.clone()), OrderByOptions { asc: None, nulls_first: None })
-                };
-                let keys = vec![by(&rows.columns[1], Kind::Varchar), by(&rows.columns[0], Kind::Bigint)];
-                sorting.run(vec![(rows, keys)]).unwrap();
-            }
-            // NULL comes last.
-            expected.sort_by_key(|(key, number)| (key.is_none(), key.clone(), *number));
-            let slices = sorting.slices(bytes);
-            assert_eq!(slices.count() > 1, bytes < u64::MAX, "{rows_each} {bytes}");
-            let mut found = Vec::new();
-            for at in 0..slices.count() {
-                let Some((rows, keys)) = slices.rows(at).unwrap() else { continue };
-                assert_eq!(keys.len(), 2);
-                let (numbers, texts) = (rows.columns[0].i64().unwrap(), rows.columns[1].str().unwrap());
-                found.extend(
-                    texts.iter().zip(numbers.iter()).map(|(k, n)| (k.map(str::to_owned), n.unwrap())),
-                );
-            }
-            assert_eq!(found, expected, "{rows_each} {bytes}");
-        }
-    }
 }

@@ -5,18 +5,14 @@ use std::collections::BinaryHeap;
 use std::sync::{Mutex, PoisonError};
 use std::vec;
 
-use sqlparser::ast::OrderByOptions;
-
 use super::Spill;
 use super::block_file::{Block, BlockFile, rows_of};
 use super::keys::Keys;
+use super::runs::{Keyed, Run, Shape, widened};
 use super::slices::Slices;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::held_bytes;
-use crate::sql::types::place::is_place;
-use crate::sql::types::relation::{Field, Relation, under};
-use crate::sql::types::values::Values;
-use crate::tables::Kind;
+use crate::sql::types::relation::{Relation, under};
 
 /// Memory of a block of a run, about, and the minimum.
 const BLOCK_BYTES: u64 = 512 << 10;
@@ -26,90 +22,6 @@ const BLOCKS_EACH: u64 = 64;
 /// Number of runs that are merged at once.
 const RUNS_MAX: u64 = 128;
 const RUNS_MIN: u64 = 4;
-/// Name of a key column; no query can contain such a name.
-const KEY: &str = "\0key";
-
-/// Rows and their sort keys, one column for each key.
-pub(in crate::sql) type Keyed = (Relation, Vec<(Values, OrderByOptions)>);
-
-/// The name of a key column says how it is sorted.
-fn key_field(kind: &Kind, options: OrderByOptions) -> Field {
-    let letter = |option: Option<bool>| option.map_or('-', |option| if option { 't' } else { 'f' });
-    Field {
-        hidden: true,
-        ..Field::new(format!("{KEY}{}{}", letter(options.asc), letter(options.nulls_first)), kind.clone())
-    }
-}
-
-/// Rows with their keys as additional columns.
-pub(in crate::sql) fn widened(mut rows: Relation, keys: Vec<(Values, OrderByOptions)>) -> Relation {
-    for (values, options) in keys {
-        let data = values.spread(rows.height);
-        rows.push(key_field(&values.kind, options), data);
-    }
-    rows
-}
-
-/// The same rows with the keys separated.
-pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
-    let (mut rows, mut keys) = (Relation { height: wide.height, ..Relation::default() }, Vec::new());
-    for (field, column) in wide.fields.into_iter().zip(wide.columns) {
-        match field.name.strip_prefix(KEY) {
-            None => rows.push(field, column),
-            Some(said) => {
-                let option = |at: usize| {
-                    said.as_bytes().get(at).filter(|letter| **letter != b'-').map(|letter| *letter == b't')
-                };
-                keys.push((
-                    Values::new(field.kind, column),
-                    OrderByOptions { asc: option(0), nulls_first: option(1) },
-                ));
-            }
-        }
-    }
-    (rows, keys)
-}
-
-/// Names and types of rows, followed by the keys.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shape {
-    pub(super) fields: Vec<Field>,
-    options: Vec<OrderByOptions>,
-}
-
-impl Shape {
-    fn of((rows, keys): &Keyed) -> Self {
-        let fields = rows
-            .fields
-            .iter()
-            .cloned()
-            .chain(keys.iter().map(|(values, options)| key_field(&values.kind, *options)))
-            .collect();
-        Self { fields, options: keys.iter().map(|(_, options)| *options).collect() }
-    }
-
-    /// The sort keys of rows, followed by the positions of their events.
-    pub(super) fn keys(&self, rows: &Relation) -> Result<Keys> {
-        let first = self.fields.len() - self.options.len();
-        let mut keys = Vec::new();
-        for (at, options) in self.options.iter().enumerate() {
-            keys.push((rows.values(first + at)?, *options));
-        }
-        let places = self.fields.iter().enumerate().filter(|(_, field)| is_place(field));
-        let places = places.map(|(at, _)| rows.values(at)).collect::<Result<Vec<_>>>()?;
-        Keys::of(&keys, rows.height)?.with_places(&places, rows.height)
-    }
-}
-
-/// A sorted part of the rows.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Run {
-    /// Each with its first key.
-    pub blocks: Vec<(Vec<u8>, Block)>,
-    /// The last key.
-    pub last: Vec<u8>,
-}
-
 /// The external sort that all workers add rows to.
 #[derive(Debug)]
 pub(in crate::sql) struct Sorting {
@@ -311,4 +223,53 @@ impl Merged {
 fn row_bytes(rows: &Relation) -> u64 {
     // Blocks have about the same size, so the number of rows is enough.
     (BLOCK_BYTES / rows.height.max(1) as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{NamedFrom, Series};
+    use sqlparser::ast::OrderByOptions;
+
+    use super::*;
+    use crate::sql::types::relation::Field;
+    use crate::sql::types::values::{Cell, Values};
+    use crate::tables::Kind;
+
+    #[test]
+    fn slices_one_behind_the_other_are_all_rows_in_order() {
+        let spill = Spill { folder: std::env::temp_dir() };
+        let key = |row: i64| (row * row % 97 != 5).then(|| format!("key {}", row * 7_919 % 1_013 / 3));
+        for (rows_each, bytes) in [(50, 1), (100, 1_000), (1_000, 4_000), (1_000, u64::MAX)] {
+            let sorting = Sorting::in_slices(&spill, 1).unwrap();
+            let mut expected: Vec<(Option<String>, i64)> = Vec::new();
+            for start in (0..3_000).step_by(rows_each) {
+                let numbers = start..start + rows_each as i64;
+                let keys: Vec<Option<String>> = numbers.clone().map(key).collect();
+                expected.extend(keys.iter().cloned().zip(numbers.clone()));
+                let mut rows = Relation { height: rows_each, ..Relation::default() };
+                rows.push(Field::new("n", Kind::Bigint), i64::column(numbers.clone().map(Some).collect()));
+                rows.push(Field::new("k", Kind::Varchar), Series::new("k".into(), keys));
+                // The first key is a column of the rows, too.
+                let by = |column: &Series, kind| {
+                    (Values::new(kind, column.clone()), OrderByOptions { asc: None, nulls_first: None })
+                };
+                let keys = vec![by(&rows.columns[1], Kind::Varchar), by(&rows.columns[0], Kind::Bigint)];
+                sorting.run(vec![(rows, keys)]).unwrap();
+            }
+            // NULL comes last.
+            expected.sort_by_key(|(key, number)| (key.is_none(), key.clone(), *number));
+            let slices = sorting.slices(bytes);
+            assert_eq!(slices.count() > 1, bytes < u64::MAX, "{rows_each} {bytes}");
+            let mut found = Vec::new();
+            for at in 0..slices.count() {
+                let Some((rows, keys)) = slices.rows(at).unwrap() else { continue };
+                assert_eq!(keys.len(), 2);
+                let (numbers, texts) = (rows.columns[0].i64().unwrap(), rows.columns[1].str().unwrap());
+                found.extend(
+                    texts.iter().zip(numbers.iter()).map(|(k, n)| (k.map(str::to_owned), n.unwrap())),
+                );
+            }
+            assert_eq!(found, expected, "{rows_each} {bytes}");
+        }
+    }
 }
