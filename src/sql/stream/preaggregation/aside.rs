@@ -145,30 +145,37 @@ impl Aside {
     }
 
     /// Adds the groups of a block to those of its part, whose places are by the `ranks` of objects, unsettled.
+    /// Those without a `hash` are left out.
     pub fn add_groups(
         &self,
         block: &Block,
         plan: &Plan,
         ranks: &[u64],
-        hash: impl Fn(&str) -> u64,
+        hash: impl Fn(&str) -> Option<u64>,
         part: &mut Part,
     ) -> Result<()> {
         let rows = self.get(block, &fields_of(plan))?;
         let [keys, places, held @ ..] = rows.columns.as_slice() else {
             return Err(SqlError::new("a column is missing"));
         };
+        let mut meant = Vec::with_capacity(rows.height);
         for (keys, place) in keys.str()?.iter().zip(places.i64()?.iter()) {
             let keys = keys.unwrap_or_default();
-            part.keys.add(hash(keys), "", keys);
-            part.places.push(ranked(place.unwrap_or_default() as u64, ranks));
+            let hash = hash(keys);
+            meant.push(hash.is_some());
+            if let Some(hash) = hash {
+                part.keys.add(hash, "", keys);
+                part.places.push(ranked(place.unwrap_or_default() as u64, ranks));
+            }
         }
         for (column, into) in held.iter().zip(&mut part.held) {
             match into {
                 Held::Counts(_) => {
-                    column.i64()?.iter().for_each(|count| into.push_count(count.unwrap_or_default()));
+                    let counts = column.i64()?.iter().zip(&meant).filter(|(_, meant)| **meant);
+                    counts.for_each(|(count, _)| into.push_count(count.unwrap_or_default()));
                 }
                 Held::Best { .. } => {
-                    for cell in column.str()?.iter() {
+                    for (cell, _) in column.str()?.iter().zip(&meant).filter(|(_, meant)| **meant) {
                         into.push_cell(Cell::read(&mut cell.unwrap_or_default()).keep());
                     }
                 }

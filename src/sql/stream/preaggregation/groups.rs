@@ -29,6 +29,12 @@ pub(super) fn part_of(hash: u64) -> usize {
     (hash >> PART_SHIFT) as usize % PARTS
 }
 
+/// Which of several pieces of its part a group or a value is of.
+#[inline]
+pub(super) fn piece_of(hash: u64, pieces: u64) -> u64 {
+    (hash >> (PART_SHIFT + PART_BITS)) % pieces
+}
+
 /// The hash of keys, or of a value, that are written as one text. That of a single text is the hash of this
 /// alone: then it need not be written to be hashed.
 #[inline]

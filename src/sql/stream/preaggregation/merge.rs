@@ -1,28 +1,32 @@
 //! The groups of all workers, put together part by part, on all threads.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use polars::prelude::Series;
 use rayon::prelude::*;
 
 use super::aside::{group_of, ranked};
 use super::cell;
 use super::cell::{Cell, write_number};
-use super::groups::{GROUP_DIGITS, Group, Groups, PARTS, hash_of, in_group, part_of};
+use super::groups::{GROUP_DIGITS, Group, Groups, PARTS, hash_of, in_group, part_of, piece_of};
 use super::held::Part;
 use super::plan::Plan;
 use super::room::Room;
 use super::text_set::{TextSet, TextsOf};
 use crate::sql::catalog::Counted;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::memory::too_much;
 use crate::sql::panics::caught;
+use crate::sql::stream::spill::block_file::Block;
 use crate::sql::types::values::{Cell as Column, Values};
 
 /// With fewer groups and values than so many, one thread is quicker.
 const FEW: usize = 1 << 13;
-/// What the groups of a part on disk take once they are read, in their bytes there.
-const READ_BYTES: u64 = 2;
+/// The fraction of the memory for the groups, or values, that all threads put together at the same time, in their
+/// bytes on disk: put together they take more, and so does what is made of them.
+const PIECES_PART: u64 = 10;
 
 /// Takes some of the groups, and for each a number that is less the earlier its first event stands.
 pub(in crate::sql) type Show<'s> = &'s (dyn Fn(Counted, Series) -> Result<()> + Sync);
@@ -40,10 +44,17 @@ type Numbers = Vec<NumbersOfPart>;
 pub(super) fn finish(
     plan: &Plan,
     room: &Room,
-    workers: Vec<Groups>,
+    mut workers: Vec<Groups>,
     jobs: usize,
     show: Option<Show<'_>>,
 ) -> Result<Option<Counted>> {
+    // Where some groups are on disk, the others have no advantage of being in memory.
+    if room.aside.has_groups() {
+        for groups in &mut workers {
+            groups.settle(plan, true, |_, _| {});
+            room.aside.put_all(groups, plan)?;
+        }
+    }
     let merge = Merge::of(plan, room, workers, jobs);
     let sizes = |(groups, values): (usize, usize)| groups + values;
     let is_small = !room.aside.has_groups() && sizes(merge.sizes()) <= FEW;
@@ -103,12 +114,7 @@ impl<'p> Merge<'p> {
         let counts_distinct = values.iter().flatten().any(|list| !list.is_empty());
         let parts = parts.into_par_iter().enumerate();
         if let Some(show) = show.filter(|_| !counts_distinct) {
-            let shown = |(at, list)| {
-                caught(|| {
-                    let (part, _) = self.groups(at, list)?;
-                    self.show(&part, show)
-                })
-            };
+            let shown = |(at, list)| caught(|| self.show_part(at, list, show));
             parts.map(shown).collect::<Result<()>>()?;
             return Ok(None);
         }
@@ -116,7 +122,7 @@ impl<'p> Merge<'p> {
             return Err(self.room.too_much());
         }
         let merged: Vec<(Part, NumbersOfPart)> =
-            parts.map(|(at, list)| caught(|| self.groups(at, list))).collect::<Result<_>>()?;
+            parts.map(|(_, list)| caught(|| Ok(self.groups(list)))).collect::<Result<_>>()?;
         let (mut parts, numbers): (Vec<Part>, Numbers) = merged.into_iter().unzip();
         if counts_distinct {
             self.count_values(&mut parts, &numbers, values)?;
@@ -133,10 +139,30 @@ impl<'p> Merge<'p> {
         }
     }
 
-    /// The groups of a part, and the numbers of each worker's.
-    fn groups(&self, at: usize, mut list: OfWorker<Part>) -> Result<(Part, NumbersOfPart)> {
+    /// Shows the groups of a part. If they are on disk, in as many pieces as fit into memory.
+    fn show_part(&self, at: usize, list: OfWorker<Part>, show: Show<'_>) -> Result<()> {
         let on_disk = self.room.aside.groups(at);
-        self.fits(on_disk.iter().map(|block| block.bytes()).sum())?;
+        if on_disk.is_empty() {
+            return self.show(&self.groups(list).0, show);
+        }
+        let pieces = self.pieces(on_disk.iter().map(Block::bytes).sum());
+        for piece in 0..pieces {
+            let mut all = Part::new(self.plan);
+            let hash = |text: &str| {
+                let hash = hash_of(&self.room.hasher, text);
+                (piece_of(hash, pieces) == piece).then_some(hash)
+            };
+            for block in &on_disk {
+                self.room.aside.add_groups(block, self.plan, &self.all_ranks, hash, &mut all)?;
+                self.settle(&mut all);
+            }
+            self.show(&all, show)?;
+        }
+        Ok(())
+    }
+
+    /// The groups of a part, and the numbers of each worker's.
+    fn groups(&self, mut list: OfWorker<Part>) -> (Part, NumbersOfPart) {
         list.sort_by_key(|(worker, part)| (Reverse(part.keys.len()), *worker));
         let (mut all, mut numbers) = (Part::new(self.plan), Vec::new());
         for (nth, (worker, mut part)) in list.into_iter().enumerate() {
@@ -151,12 +177,13 @@ impl<'p> Merge<'p> {
                 numbers.push((worker, self.settle(&mut all)));
             }
         }
-        for block in on_disk {
-            let hash = |text: &str| hash_of(&self.room.hasher, text);
-            self.room.aside.add_groups(&block, self.plan, &self.all_ranks, hash, &mut all)?;
-            self.settle(&mut all);
-        }
-        Ok((all, numbers))
+        (all, numbers)
+    }
+
+    /// In how many pieces so many bytes of a part are put together.
+    fn pieces(&self, bytes: u64) -> u64 {
+        let most = self.room.memory_bytes_max / PIECES_PART / self.jobs.max(1) as u64;
+        bytes.div_ceil(most.max(1)).max(1)
     }
 
     fn settle(&self, part: &mut Part) -> Vec<u32> {
@@ -173,19 +200,24 @@ impl<'p> Merge<'p> {
         let each = values.into_par_iter().enumerate().flat_map_iter(|(at, lists)| {
             lists.into_iter().enumerate().map(move |(aggregate, list)| (at, aggregate, list))
         });
-        let count =
-            |(at, aggregate, list)| caught(|| Ok((aggregate, self.values(at, aggregate, numbers, list)?)));
-        for (aggregate, counted) in each.map(count).collect::<Result<Vec<_>>>()? {
-            for (group, count) in counted {
-                if let Some(held) = parts.get_mut(group.part).and_then(|part| part.held.get_mut(aggregate)) {
-                    held.count(group.number, count);
+        let parts = Mutex::new(parts);
+        let count = |(at, aggregate, list)| {
+            caught(|| {
+                let counted = self.values(at, aggregate, numbers, list)?;
+                let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+                for (group, count) in counted {
+                    let part = parts.get_mut(group.part);
+                    if let Some(held) = part.and_then(|part| part.held.get_mut(aggregate)) {
+                        held.count(group.number, count);
+                    }
                 }
-            }
-        }
-        Ok(())
+                Ok(())
+            })
+        };
+        each.map(count).collect()
     }
 
-    /// How many distinct values of one part groups have.
+    /// How many distinct values of one part groups have, in as many pieces as fit into memory.
     fn values(
         &self,
         at: usize,
@@ -194,49 +226,63 @@ impl<'p> Merge<'p> {
         mut list: OfWorker<TextSet>,
     ) -> Result<Vec<(Group, i64)>> {
         let on_disk = self.room.aside.values(at, aggregate);
-        self.fits(on_disk.iter().map(|block| block.bytes()).sum())?;
+        let in_memory = list.iter().map(|(_, set)| set.bytes() as u64).sum::<u64>();
+        let pieces = self.pieces(on_disk.iter().map(|block| block.bytes()).sum::<u64>() + in_memory);
         let hasher = &self.room.hasher;
         if self.plan.keys.is_empty() {
-            list.sort_by_key(|(worker, set)| (Reverse(set.len()), *worker));
-            let mut sets = list.into_iter().map(|(_, set)| set);
-            let mut all = sets.next().unwrap_or_default();
-            sets.for_each(|set| all.append(&set));
-            for block in on_disk {
-                self.room.aside.each_value(&block, |value| {
-                    all.add(hash_of(hasher, value), "", value);
-                    if all.is_ripe() {
-                        all.settle();
-                    }
-                })?;
+            let mut count = 0;
+            if pieces == 1 {
+                // The largest set is there already.
+                list.sort_by_key(|(worker, set)| (Reverse(set.len()), *worker));
             }
-            all.settle();
+            let first = if pieces == 1 && !list.is_empty() { Some(list.remove(0).1) } else { None };
+            let mut all = first.unwrap_or_default();
+            for piece in 0..pieces {
+                let mut add = |hash: u64, value: &str| {
+                    if piece_of(hash, pieces) == piece {
+                        all.add(hash, "", value);
+                        if all.is_ripe() {
+                            all.settle();
+                        }
+                    }
+                };
+                for (_, set) in &list {
+                    set.texts()?.iter().zip(set.hashes()).for_each(|(value, hash)| add(*hash, value));
+                }
+                for block in &on_disk {
+                    self.room.aside.each_value(block, |value| add(hash_of(hasher, value), value))?;
+                }
+                all.settle();
+                count += std::mem::take(&mut all).len();
+            }
             let group = Group { part: part_of(hash_of(hasher, "")), number: 0 };
-            return Ok(vec![(group, i64::try_from(all.len()).unwrap_or(i64::MAX))]);
+            return Ok(vec![(group, i64::try_from(count).unwrap_or(i64::MAX))]);
         }
-        let mut all = ValuesOfGroups::default();
-        let mut add = |worker: usize, hash: Option<u64>, mut value: &str| {
-            let before = group_of(&mut value);
-            let of_worker = numbers.get(before.part).into_iter().flatten().find(|(of, _)| *of == worker);
-            let Some(number) = of_worker.and_then(|(_, numbers)| numbers.get(before.number as usize)) else {
-                return;
+        let mut counted = HashMap::default();
+        for piece in 0..pieces {
+            let mut all = ValuesOfGroups { counted, ..ValuesOfGroups::default() };
+            let mut add = |worker: usize, hash: Option<u64>, mut value: &str| {
+                let before = group_of(&mut value);
+                let hash = hash.map_or_else(|| hash_of(hasher, value), |hash| in_group(hash, before));
+                if piece_of(hash, pieces) != piece {
+                    return;
+                }
+                let of_worker = numbers.get(before.part).into_iter().flatten().find(|(of, _)| *of == worker);
+                if let Some(number) = of_worker.and_then(|(_, numbers)| numbers.get(before.number as usize)) {
+                    all.add(Group { number: *number, ..before }, hash, value);
+                }
             };
-            let hash = hash.map_or_else(|| hash_of(hasher, value), |hash| in_group(hash, before));
-            all.add(Group { number: *number, ..before }, hash, value);
-        };
-        for (worker, set) in list {
-            let texts = set.texts()?;
-            texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(worker, Some(*hash), value));
+            for (worker, set) in &list {
+                let texts = set.texts()?;
+                texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(*worker, Some(*hash), value));
+            }
+            for block in &on_disk {
+                self.room.aside.each_value(block, |value| add(block.worker, None, value))?;
+            }
+            counted = all.counted();
         }
-        for block in on_disk {
-            self.room.aside.each_value(&block, |value| add(block.worker, None, value))?;
-        }
-        Ok(all.counted())
-    }
-
-    /// Whether what is on disk of one part can be read while others are.
-    fn fits(&self, bytes: u64) -> Result<()> {
-        let most = self.room.memory_bytes_max / READ_BYTES / 2 / self.jobs.max(1) as u64;
-        if bytes > most { Err(too_much(self.room.memory_bytes_max)) } else { Ok(()) }
+        let counted = counted.into_iter();
+        Ok(counted.map(|(number, count)| (Group::of_number(number), count)).collect())
     }
 
     fn show(&self, part: &Part, show: Show<'_>) -> Result<()> {
@@ -309,7 +355,8 @@ struct ValuesOfGroups {
     /// The groups of those that are not settled.
     unsettled: Vec<Group>,
     written: String,
-    counted: Vec<(Group, i64)>,
+    /// By the numbers of groups.
+    counted: HashMap<u64, i64, RandomState>,
 }
 
 impl ValuesOfGroups {
@@ -327,14 +374,14 @@ impl ValuesOfGroups {
         let mut next = self.all.settled();
         for (group, number) in self.unsettled.drain(..).zip(self.all.settle()) {
             if number as usize == next {
-                self.counted.push((group, 1));
+                *self.counted.entry(group.as_number()).or_default() += 1;
                 next += 1;
             }
         }
     }
 
-    /// How many there are; a group may be there several times.
-    fn counted(mut self) -> Vec<(Group, i64)> {
+    /// How many there are of each group.
+    fn counted(mut self) -> HashMap<u64, i64, RandomState> {
         self.settle();
         self.counted
     }
