@@ -6,6 +6,8 @@
 //! then read, evaluated and written by itself, by all workers in parallel, and the sections are passed on in
 //! order. So rows are in the order of their events' positions, as everywhere, without sorting all of them.
 
+mod numbered_rows;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -23,6 +25,7 @@ use crate::sql::panics::caught;
 use crate::sql::stream::line::{Interrupted, in_order};
 use crate::sql::types::relation::{Relation, under};
 use crate::tables::cloudtrail::TABLE;
+use numbered_rows::NumberedRows;
 
 /// Maximum number of rows in a section; fewer if they would use more than a sixteenth of the memory.
 const STRETCH_ROWS_MAX: u64 = 16_384;
@@ -32,9 +35,8 @@ const ROW_BYTES: u64 = 4_096;
 #[derive(Debug)]
 struct Found {
     address: Address,
-    rows: Vec<u32>,
-    /// For each row, the index of its object in `names`.
-    objects: Vec<u32>,
+    /// Each row with the index of its object in `names`.
+    rows: NumberedRows,
     names: Vec<String>,
 }
 
@@ -59,8 +61,8 @@ impl Survey {
         let (mut names, mut numbers): (Vec<String>, HashMap<u32, u32, RandomState>) =
             (Vec::new(), HashMap::default());
         let mut by_name: HashMap<String, u32, RandomState> = HashMap::default();
-        let mut objects = Vec::with_capacity(rows.len());
-        for code in &codes.of_row {
+        let mut found = NumberedRows::default();
+        for (row, code) in rows.iter().zip(&codes.of_row) {
             let number = *numbers.entry(*code).or_insert_with(|| {
                 let name = codes.texts.get(*code).unwrap_or_default();
                 *by_name.entry(name.to_owned()).or_insert_with(|| {
@@ -68,15 +70,16 @@ impl Survey {
                     u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
                 })
             });
-            objects.push(number);
+            found.push(*row, 1, number);
         }
-        self.0.push(Found { address: portion.address(), rows, objects, names });
+        found.shrink();
+        self.0.push(Found { address: portion.address(), rows: found, names });
         Ok(taken)
     }
 }
 
 /// The rows of one row group in one section.
-type Share = (Address, Vec<u32>);
+type Share = (Address, NumberedRows);
 
 /// All rows to be passed on, in sections.
 #[derive(Debug)]
@@ -97,9 +100,9 @@ impl Export {
         let found: Vec<Found> = surveys.into_iter().flat_map(|survey| survey.0).collect();
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for found in &found {
-            for object in &found.objects {
-                if let Some(name) = found.names.get(*object as usize) {
-                    *counts.entry(name).or_default() += 1;
+            for (_, count, object) in found.rows.iter() {
+                if let Some(name) = found.names.get(object as usize) {
+                    *counts.entry(name).or_default() += u64::from(count);
                 }
             }
         }
@@ -120,11 +123,13 @@ impl Export {
         for found in &found {
             let of_object: Vec<usize> =
                 found.names.iter().map(|name| stretch_of.get(name.as_str()).copied().unwrap_or(0)).collect();
-            let mut shares: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-            for (row, object) in found.rows.iter().zip(&found.objects) {
-                shares.entry(of_object.get(*object as usize).copied().unwrap_or(0)).or_default().push(*row);
+            let mut shares: BTreeMap<usize, NumberedRows> = BTreeMap::new();
+            for (row, count, object) in found.rows.iter() {
+                let stretch = of_object.get(object as usize).copied().unwrap_or(0);
+                shares.entry(stretch).or_default().push(row, count, 0);
             }
-            for (stretch, rows) in shares {
+            for (stretch, mut rows) in shares {
+                rows.shrink();
                 if let Some(stretch) = stretches.get_mut(stretch) {
                     stretch.push((found.address, rows));
                 }
@@ -168,11 +173,10 @@ impl Export {
         for (address, rows) in self.stretches.get(at).into_iter().flatten() {
             lake.at(*address, &mut |portion| {
                 let mut mask = vec![false; portion.height()];
-                rows.iter().for_each(|row| {
-                    if let Some(slot) = mask.get_mut(*row as usize) {
-                        *slot = true;
-                    }
-                });
+                for (row, count, _) in rows.iter() {
+                    let of_run = mask.iter_mut().skip(row as usize).take(count as usize);
+                    of_run.for_each(|slot| *slot = true);
+                }
                 let more = Relation::of_table(&TABLE, &portion.rows(&asked, Some(&mask))?);
                 match events.take() {
                     None => events = Some(more),
