@@ -390,6 +390,12 @@ fn sequences() -> impl Strategy<Value = String> {
         "lag(eventid, 2) OVER (PARTITION BY errorcode ORDER BY eventtime)",
         "sum(length(eventid)) OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13))",
         "rank() OVER (PARTITION BY errorcode ORDER BY sourceipaddress) AS n, row_number() OVER (PARTITION BY errorcode ORDER BY sourceipaddress)",
+        "ntile(7) OVER (ORDER BY eventtime)",
+        "ntile(4000) OVER (PARTITION BY errorcode ORDER BY eventtime)",
+        "percent_rank() OVER (ORDER BY substr(eventtime, 1, 13)), cume_dist() OVER (ORDER BY substr(eventtime, 1, 13)) AS n",
+        "cume_dist() OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13)), ntile(3) OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13)) AS n",
+        "rank() OVER (PARTITION BY errorcode ORDER BY eventname) * 100 / count(*) OVER (PARTITION BY errorcode), count(*) OVER (PARTITION BY errorcode) AS n",
+        "count(*) OVER (PARTITION BY errorcode)",
     ]);
     let shown = one(&[
         "SELECT eventid, eventname, {} AS w FROM events",
@@ -563,6 +569,37 @@ fn groups_of_groups_are_not_gathered() {
             "SELECT r, e FROM (SELECT requestid AS r, max(eventid) AS e FROM events GROUP BY 1) AS t WHERE e > 'id-3'",
         ],
         &[1 << 17, 1 << 18, 1 << 20],
+    );
+}
+
+/// Ranks among all rows, and shares of all rows, need to know how many there are.
+#[test]
+fn ranks_among_all_rows_are_not_refused() {
+    are_the_same(
+        &[
+            "SELECT eventid, ntile(4) OVER (ORDER BY eventtime) AS n FROM events",
+            "SELECT n, count(*), min(eventtime) FROM (SELECT eventtime, ntile(10) OVER (ORDER BY eventtime, eventid) AS n FROM events) GROUP BY 1 ORDER BY 1",
+            "SELECT eventid, percent_rank() OVER (ORDER BY eventname) AS p, cume_dist() OVER (ORDER BY eventname) AS c FROM events",
+            "SELECT eventid, ntile(5000) OVER (PARTITION BY awsregion ORDER BY eventtime) AS n FROM events",
+            "SELECT eventid, cume_dist() OVER (PARTITION BY errorcode ORDER BY eventtime) AS c FROM events",
+            "SELECT eventid, count(*) OVER (PARTITION BY awsregion) AS c, row_number() OVER (PARTITION BY awsregion ORDER BY eventtime) AS n FROM events",
+            "SELECT max(c), min(c), count(*) FROM (SELECT count(*) OVER (PARTITION BY errorcode) AS c FROM events)",
+        ],
+        &[1 << 18, 1 << 20],
+    );
+}
+
+/// What is joined by a column with one value is one share, however little memory there is: the rows of one table are
+/// looked at some at a time, if those of the other that meet its conditions are few.
+#[test]
+fn one_value_of_what_is_joined_may_have_all_the_rows() {
+    are_the_same(
+        &[
+            "SELECT a.eventname, count(*), max(b.eventid) FROM (SELECT * FROM events WHERE errorcode IS NULL) a JOIN (SELECT * FROM events WHERE eventname = 'Event1') b ON a.awsregion = b.awsregion AND b.eventtime < a.eventtime GROUP BY 1",
+            "SELECT a.eventid, b.eventid AS other FROM (SELECT * FROM events WHERE eventname <> 'Event2') a LEFT JOIN (SELECT * FROM events WHERE eventname = 'Event1' AND sourceipaddress < '10.0.11') b ON a.awsregion = b.awsregion",
+            "SELECT a.eventid FROM (SELECT * FROM events WHERE errorcode IS NULL) a JOIN (SELECT * FROM events WHERE eventname = 'Event1') b ON a.awsregion = b.awsregion AND a.sourceipaddress = concat(b.sourceipaddress, '0') ORDER BY 1 DESC",
+        ],
+        &[1 << 18, 1 << 19],
     );
 }
 
