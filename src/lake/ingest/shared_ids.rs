@@ -25,8 +25,10 @@ use crate::lake::record::Split;
 
 /// The columns that have the id: a record that cannot be made from columns is stored as a whole.
 const ID_COLUMNS: [&str; 2] = ["eventid", "original"];
-/// In S3 each file takes two requests or more.
-const REMOTE_FILES_MAX: usize = 2_000;
+/// In S3 each file takes two requests or more, and each id some 36 bytes of traffic, at the end of every run that
+/// adds something.
+const REMOTE_FILES_MAX: usize = 256;
+const REMOTE_EVENTS_MAX: u64 = 2_000_000;
 
 impl State {
     /// Writes to `manifest`, whose files are settled, how many events share their id, and whether that is the
@@ -81,7 +83,8 @@ fn events(manifest: &Manifest) -> u64 {
 
 /// How many ids there are; `None` if they are too many for the memory, or in too many files.
 fn room(disk: &dyn Disk, limits: Limits, events: u64, files: usize) -> Option<usize> {
-    let fits = !disk.reads_by_requests() || files <= REMOTE_FILES_MAX;
+    let is_little = files <= REMOTE_FILES_MAX && events <= REMOTE_EVENTS_MAX;
+    let fits = is_little || !disk.reads_by_requests();
     usize::try_from(events).ok().filter(|events| fits && *events <= limits.buffer_bytes / size_of::<u64>())
 }
 
