@@ -31,7 +31,9 @@ pub use kind::Kind;
 #[cfg(feature = "sql")]
 use builder::Builder;
 #[cfg(feature = "sql")]
-use polars::prelude::{BooleanChunked, NewChunkedArray, PolarsResult, Series};
+use polars::prelude::{
+    BooleanChunked, DataType, IntoSeries, NamedFrom, NewChunkedArray, PolarsResult, Series,
+};
 
 /// A table's declaration.
 #[derive(Debug)]
@@ -67,12 +69,34 @@ impl Rows {
     /// A column is not as long.
     pub(crate) fn retain(&mut self, keep: &[bool]) -> PolarsResult<()> {
         let mask = BooleanChunked::from_slice("".into(), keep);
+        let height = keep.iter().filter(|keep| **keep).count();
         for (_, column) in &mut self.columns {
             *column = column.filter(&mask)?;
+            if height < self.height / COPIED_PART {
+                *column = copied(column)?;
+            }
         }
-        self.height = keep.iter().filter(|keep| **keep).count();
+        self.height = height;
         Ok(())
     }
+}
+
+/// Rows that are fewer than this part of those that they were taken from are [`copied`].
+#[cfg(feature = "sql")]
+pub(crate) const COPIED_PART: usize = 4;
+
+/// A copy of a column, which otherwise keeps the memory of all texts of the column that it was taken from.
+///
+/// # Errors
+/// polars cannot make it.
+#[cfg(feature = "sql")]
+pub(crate) fn copied(column: &Series) -> PolarsResult<Series> {
+    Ok(match column.dtype() {
+        DataType::String => Series::new(column.name().clone(), column.str()?.iter().collect::<Vec<_>>()),
+        DataType::Struct(_) => column.struct_()?.try_apply_fields(copied)?.into_series(),
+        DataType::List(_) => column.list()?.apply_to_inner(&|elements| copied(&elements))?.into_series(),
+        _ => column.clone(),
+    })
 }
 
 /// A column that is needed, or some of its fields.
@@ -138,6 +162,9 @@ pub(crate) fn column(name: &'static str, kind: Kind) -> Column {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "sql")]
+    use polars::prelude::StructChunked;
+
     use super::*;
 
     #[test]
@@ -184,5 +211,42 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), count, "{}", table.name);
         }
+    }
+
+    /// Nine rows of each row group took the memory of all of its ids.
+    #[cfg(feature = "sql")]
+    #[test]
+    fn rows_that_are_kept_of_many_do_not_keep_the_memory_of_all() {
+        const MANY: usize = 10_000;
+        let texts = |column: &Series| {
+            column.str().unwrap().downcast_iter().map(|texts| texts.total_buffer_len()).sum::<usize>()
+        };
+        let ids: Vec<String> =
+            (0..MANY).map(|number| format!("an id that is no short text {number:09}")).collect();
+        let id = Series::new("id".into(), &ids);
+        let missing: Vec<Option<&str>> =
+            ids.iter().enumerate().map(|(at, id)| (at % 2 == 0).then_some(id.as_str())).collect();
+        let caller = StructChunked::from_series("caller".into(), MANY, [id.clone()].iter()).unwrap();
+        let mut rows = Rows {
+            columns: vec![
+                ("id", id.clone()),
+                ("missing", Series::new("missing".into(), &missing)),
+                ("caller", caller.into_series()),
+            ],
+            height: MANY,
+        };
+        let expected = [10, 4_001, MANY - 1];
+        let mut keep = vec![false; MANY];
+        expected.iter().for_each(|at| keep[*at] = true);
+        rows.retain(&keep).unwrap();
+        let [(_, id), (_, missing), (_, caller)] = rows.columns.as_slice() else { panic!("three columns") };
+        let inside = caller.struct_().unwrap().field_by_name("id").unwrap();
+        for column in [id, &inside] {
+            let found: Vec<_> = column.str().unwrap().iter().flatten().collect();
+            assert_eq!(found, expected.map(|at| ids[at].as_str()));
+            assert!(texts(column) < 1_000, "{}", texts(column));
+        }
+        assert_eq!(missing.str().unwrap().iter().collect::<Vec<_>>(), [Some(ids[10].as_str()), None, None]);
+        assert_eq!(rows.height, expected.len());
     }
 }

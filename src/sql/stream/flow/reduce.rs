@@ -1,7 +1,6 @@
 //! Combines the rows of several pieces: concatenated, sorted by their events, the first ones, the distinct
 //! ones.
 
-use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
 use sqlparser::ast::OrderByOptions;
 
 use super::part::Part;
@@ -9,18 +8,11 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::held_bytes;
 use crate::sql::stream::spill::keys::Keys;
 use crate::sql::types::compare::key_column;
-use crate::sql::types::nested_values::explode;
 use crate::sql::types::order;
 use crate::sql::types::place;
 use crate::sql::types::place::{OBJECT, RECORD, SIDE, is_place};
 use crate::sql::types::relation::{Groups, Relation, under};
-use crate::sql::types::values::Values;
-use crate::tables::Kind;
-use crate::tables::builder::lists;
-
-/// If fewer than one row in this many is kept, the rows are copied. Otherwise they would keep the memory of
-/// all rows.
-const TIGHT: usize = 4;
+use crate::tables::{COPIED_PART, copied};
 
 impl Part {
     /// Concatenates the rows of all parts.
@@ -77,17 +69,17 @@ impl Part {
     }
 
     fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
-        let is_tight = rows.len() < self.rows.height / TIGHT;
+        let is_little = rows.len() < self.rows.height / COPIED_PART;
         let mut taken = self.rows.take(rows)?;
         let mut keys = self
             .keys
             .iter()
             .map(|(values, options)| Ok((values.take(rows)?, *options)))
             .collect::<Result<Vec<_>>>()?;
-        if is_tight {
+        if is_little {
             alone(&mut taken)?;
             for (values, _) in &mut keys {
-                values.data = tight(&values.kind, &values.data)?;
+                values.data = copied(&values.data)?;
             }
         }
         Ok(Self { rows: taken, keys })
@@ -117,44 +109,15 @@ pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
 
 /// Copies rows of which there are far fewer than `of`, because they would keep the memory of all of these.
 pub(super) fn tightened(mut rows: Relation, of: usize) -> Result<Relation> {
-    if rows.height < of / TIGHT {
+    if rows.height < of / COPIED_PART {
         alone(&mut rows)?;
     }
     Ok(rows)
 }
 
 fn alone(rows: &mut Relation) -> Result<()> {
-    for (field, column) in rows.fields.iter().zip(&mut rows.columns) {
-        *column = tight(&field.kind, column)?;
+    for column in &mut rows.columns {
+        *column = copied(column)?;
     }
     Ok(())
-}
-
-/// A copy of a column that shares no memory with the original.
-fn tight(kind: &Kind, column: &Series) -> Result<Series> {
-    Ok(match column.dtype() {
-        DataType::String => Series::new(column.name().clone(), column.str()?.iter().collect::<Vec<_>>()),
-        DataType::Struct(_) => {
-            let Kind::Row(fields) = kind else { return Ok(column.clone()) };
-            let columns = column.struct_()?.fields_as_series();
-            // A struct of which only some fields were read has only these.
-            let kind_of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, kind)| kind);
-            let made = columns
-                .iter()
-                .map(|column| kind_of(column.name()).map_or(Ok(column.clone()), |kind| tight(kind, column)));
-            let made = made.collect::<Result<Vec<_>>>()?;
-            if column.has_nulls() {
-                return Ok(column.clone());
-            }
-            StructChunked::from_series(column.name().clone(), column.len(), made.iter())?.into_series()
-        }
-        DataType::List(_) => match kind {
-            Kind::Array(element) => {
-                let (elements, lengths) = explode(&Values::new(kind.clone(), column.clone()))?;
-                lists(column.name(), &tight(element, &elements.data)?, element, &lengths)
-            }
-            _ => column.clone(),
-        },
-        _ => column.clone(),
-    })
 }
