@@ -109,7 +109,7 @@ fn each(mut look: impl FnMut(&Situation, &Needed, &[String])) {
 fn a_cached_image_is_fetched_anew_by_its_digest() {
     for now in [TagNow::On(digest(2)), TagNow::Gone] {
         let needed = vec![Needed { who: Who::Node, pin: Pin::Digest }];
-        let told = advice(&situation(Lost::CacheCopy, needed, now.clone())).join("\n");
+        let told = advice(&situation(Lost::CacheCopy, needed, now)).join("\n");
         let pull =
             format!("docker pull 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/cart@{}", digest(1));
         assert!(commands(&told).contains(&pull.as_str()) && !told.contains("restored-"), "{told}");

@@ -178,7 +178,7 @@ impl Reader<'_> {
         if self.word("exists") {
             self.sign("(").then_some(())?;
             let operand = self.operand()?;
-            return self.sign(")").then(|| Condition::Exists(operand));
+            return self.sign(")").then_some(Condition::Exists(operand));
         }
         let first = self.operand()?;
         if self.word("starts") {

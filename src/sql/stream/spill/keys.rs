@@ -138,11 +138,10 @@ impl Keys {
             *prefix = u128::from_be_bytes(first);
         }
         if is_end {
-            return if self.places.is_empty() {
-                ()
-            } else {
-                rows.sort_by_cached_key(|(_, row)| self.place(*row))
-            };
+            if !self.places.is_empty() {
+                rows.sort_by_cached_key(|(_, row)| self.place(*row));
+            }
+            return;
         }
         // Rows that are in order already, or parts of them, take hardly any time.
         rows.sort_by_key(|(prefix, _)| *prefix);
