@@ -8,10 +8,12 @@ mod copies;
 mod counted;
 mod differing_copies;
 mod disk_rows;
+mod enormous;
 mod refused;
 mod sequence;
 mod shares;
 mod stages;
+mod totals;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

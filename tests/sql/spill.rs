@@ -392,9 +392,9 @@ fn sequences() -> impl Strategy<Value = String> {
         "rank() OVER (PARTITION BY errorcode ORDER BY sourceipaddress) AS n, row_number() OVER (PARTITION BY errorcode ORDER BY sourceipaddress)",
         "ntile(7) OVER (ORDER BY eventtime)",
         "ntile(4000) OVER (PARTITION BY errorcode ORDER BY eventtime)",
-        "percent_rank() OVER (ORDER BY substr(eventtime, 1, 13)), cume_dist() OVER (ORDER BY substr(eventtime, 1, 13)) AS n",
-        "cume_dist() OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13)), ntile(3) OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13)) AS n",
-        "rank() OVER (PARTITION BY errorcode ORDER BY eventname) * 100 / count(*) OVER (PARTITION BY errorcode), count(*) OVER (PARTITION BY errorcode) AS n",
+        "percent_rank() OVER (ORDER BY substr(eventtime, 1, 13)) AS n, cume_dist() OVER (ORDER BY substr(eventtime, 1, 13))",
+        "cume_dist() OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13)) AS n, ntile(3) OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13))",
+        "rank() OVER (PARTITION BY errorcode ORDER BY eventname) * 100 / count(*) OVER (PARTITION BY errorcode) AS n, count(*) OVER (PARTITION BY errorcode)",
         "count(*) OVER (PARTITION BY errorcode)",
     ]);
     let shown = one(&[

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gathering;
 use super::disk_rows::Stored;
+use super::totals::Totals;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::functions::window::carried::SoFar;
 use crate::sql::memory::{Limits, held_bytes, too_much};
@@ -121,7 +122,8 @@ impl Gathering<'_> {
         let limits = &self.flow_room.limits;
         self.flow_room.renew();
         let (slices, mut worker) = (sorting.slices(self.slice_bytes()), Worker::new(flow, &self.flow_room));
-        let mut ahead = Ahead::new(sequence, self.memory_bytes_max);
+        let totals = self.totals(sequence, &slices)?;
+        let mut ahead = Ahead::new(sequence, totals, self.memory_bytes_max);
         let mut look = |rows: Option<Keyed>| {
             limits.fits(0, 0)?;
             let is_end = rows.is_none();
@@ -168,12 +170,23 @@ struct Ahead<'s> {
     partition_rows: usize,
     /// For each window function, its value in the last row that has been looked at.
     last: Vec<Option<Values>>,
+    /// How many rows each partition has, if somebody asks.
+    totals: Totals,
 }
 
 impl<'s> Ahead<'s> {
-    fn new(sequence: &'s Sequence, memory_bytes_max: u64) -> Self {
+    fn new(sequence: &'s Sequence, totals: Totals, memory_bytes_max: u64) -> Self {
         let last = vec![None; sequence.calls().len()];
-        Self { sequence, memory_bytes_max, rows: None, known: 0, partition: None, partition_rows: 0, last }
+        Self {
+            sequence,
+            memory_bytes_max,
+            rows: None,
+            known: 0,
+            partition: None,
+            partition_rows: 0,
+            last,
+            totals,
+        }
     }
 
     fn push(&mut self, (rows, keys): Keyed) -> Result<()> {
@@ -230,11 +243,13 @@ impl<'s> Ahead<'s> {
             (from..rows.height).find(|row| partition(*row) != of).unwrap_or(rows.height)
         };
         let is_same = self.partition.is_some() && partition(0) == self.partition.as_deref();
+        let count = if is_same { self.partition_rows - self.known } else { 0 };
         let so_far = SoFar {
             known: self.known,
-            count: if is_same { self.partition_rows - self.known } else { 0 },
+            count,
             count_end: ends_at(0, partition(0)),
             value_end: ends_at(self.known, self.partition.as_deref()),
+            totals: self.totals.of_partitions(&by, rows.height, count),
         };
         let last = std::mem::take(&mut self.last);
         let mut next = last.clone();

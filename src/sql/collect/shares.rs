@@ -8,15 +8,16 @@ use polars::prelude::Series;
 
 use super::Gathering;
 use super::disk_rows::Stored;
+use super::enormous::Enormous;
 use crate::sql::catalog::Catalog;
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
 use crate::sql::memory::{Limits, stored_bytes, too_much};
 use crate::sql::panics::caught;
 use crate::sql::plan::divide::EventsTable;
 use crate::sql::run::engine;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow;
-use crate::sql::stream::flow::{Flow, Flowed, Worker, with_places};
+use crate::sql::stream::flow::{Flow, Flowed, Part, Worker, with_places};
 use crate::sql::stream::spill::spread::{Spread, shares_of};
 use crate::sql::types::compare::key_column;
 use crate::sql::types::relation::Relation;
@@ -87,7 +88,8 @@ impl Gathering<'_> {
             let tables = tables.iter().map(of).collect::<Result<Vec<_>>>()?;
             Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
-        self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &|_| false, &take).map(Some)
+        let parts = self.of_shares(flow, &(0..count).collect::<Vec<_>>(), &|_| false, &take)?;
+        caught(|| flow.finish(parts, &self.flow_room, self.jobs)).map(Some)
     }
 
     /// Evaluates rows on disk.
@@ -209,37 +211,42 @@ impl Gathering<'_> {
         };
         let shares: Vec<usize> = (0..count).filter(|share| bytes_of(*share) > 0).collect();
         let large = self.large_share();
-        if let Some(share) =
-            shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX)
-        {
-            let said = format!(
-                "one value of what is joined, grouped or partitioned by has {} MiB of rows",
-                bytes_of(*share) >> 20
-            );
-            return Err(SqlError { of_memory: true, ..SqlError::new(said) });
-        }
+        let nothing =
+            |events_table: &EventsTable| events_table.table(with_places(Relation::of_table(&TABLE, empty))?);
         let take = |share: usize| {
             let mut tables = Vec::new();
             for (events_table, spread) in kinds.iter().zip(spreads) {
                 let table = Relation::stacked(spread.share(share).collect::<Result<Vec<_>>>()?)?;
                 let table = match table {
                     Some(table) => flow::in_order_of_events(table)?,
-                    None => events_table.table(with_places(Relation::of_table(&TABLE, empty))?)?,
+                    None => nothing(events_table)?,
                 };
                 tables.push(table);
             }
             Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
-        self.share_by_share(flow, &shares, &|share| bytes_of(share) > large, &take)
+        let too_large = self.memory_bytes_max / SHARE_PART_MAX;
+        let (enormous, shares): (Vec<usize>, Vec<usize>) =
+            shares.into_iter().partition(|share| bytes_of(*share) > too_large);
+        let mut parts = self.of_shares(flow, &shares, &|share| bytes_of(share) > large, &take)?;
+        let mut worker = Worker::new(flow, &self.flow_room);
+        for share in enormous {
+            let spreads = of_events_table.iter().filter_map(|kind| spreads.get(*kind)).collect();
+            let empty = events_tables.iter().map(nothing).collect::<Result<_>>()?;
+            Enormous { flow, spreads, empty, share, rows_bytes: large, bytes_max: too_large }
+                .each(&mut |tables| self.add_share(&mut worker, tables))?;
+        }
+        parts.extend(worker.into_parts());
+        caught(|| flow.finish(parts, &self.flow_room, self.jobs))
     }
 
-    fn share_by_share(
+    fn of_shares(
         &self,
         flow: &Flow,
         shares: &[usize],
         is_large: &dyn Fn(usize) -> bool,
         take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync),
-    ) -> Result<Flowed> {
+    ) -> Result<Vec<Part>> {
         // Each share that is being evaluated has a part of the memory. Those that need more are evaluated
         // later, with all of it.
         let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
@@ -261,10 +268,9 @@ impl Gathering<'_> {
             &large,
             1,
             || Worker::new(flow, &self.flow_room),
-            |worker, share| worker.add_share(take(share)?, &self.flow_room.limits),
+            |worker, share| self.add_share(worker, take(share)?),
         )?);
-        let parts = workers.into_iter().flat_map(Worker::into_parts).collect();
-        caught(|| flow.finish(parts, &self.flow_room, self.jobs))
+        Ok(workers.into_iter().flat_map(Worker::into_parts).collect())
     }
 
     /// Calls `work` for each of `things` on several threads, each with a state of its own.

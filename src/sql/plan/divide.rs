@@ -15,6 +15,7 @@ mod events_table;
 mod inline;
 mod joined;
 mod names;
+mod separable;
 mod sides;
 
 pub(in crate::sql) use events_table::EventsTable;
@@ -37,6 +38,8 @@ pub(in crate::sql) struct Divided {
     pub events_tables: Vec<EventsTable>,
     /// Whether each group is in one share. Otherwise, groups of different shares have to be combined.
     pub whole: bool,
+    /// For each occurrence, whether its rows in a share can be looked at some at a time.
+    pub separable: Vec<bool>,
 }
 
 impl Divided {
@@ -50,7 +53,8 @@ impl Divided {
         let can_merge = can_merge(&tree);
         let mut divider = Divider { bound, events_tables };
         let whole = divider.top(&tree, can_merge)?;
-        Some(Self { tree, events_tables: divider.events_tables, whole })
+        let separable = separable::separable(&tree, &divider.events_tables, whole);
+        Some(Self { tree, events_tables: divider.events_tables, whole, separable })
     }
 }
 

@@ -101,6 +101,8 @@ pub(in crate::sql) struct Flow {
     /// For a query that is evaluated by shares, its occurrences of the events table. Otherwise a piece can be
     /// any set of events.
     events_tables: Option<Vec<EventsTable>>,
+    /// For each of these, whether its rows in a share can be looked at some at a time.
+    separable: Vec<bool>,
     /// For such a query, which events of each partition it needs.
     ranked: Option<Ranked>,
     /// What numbers all rows, of a query over these.
@@ -186,6 +188,7 @@ impl Flow {
             sorted_first: None,
             sought: Vec::new(),
             events_tables: None,
+            separable: Vec::new(),
             ranked: None,
             sequence: None,
             in_sequence: None,
@@ -203,12 +206,17 @@ impl Flow {
             partial = select.and_then(|select| Partial::of(bound, select, tree.order_by.as_ref()));
             partial.as_ref().is_some_and(|partial| !partial.chooses_rows())
         })?;
-        let Divided { tree, events_tables, whole } = divided;
+        let Divided { tree, events_tables, whole, separable } = divided;
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let ranked = Ranked::of(&tree, &events_tables);
         let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
-        Some(Self { events_tables: Some(events_tables), ranked, ..flow })
+        Some(Self { events_tables: Some(events_tables), separable, ranked, ..flow })
+    }
+
+    /// For each occurrence of the events table, whether its rows in a share can be looked at some at a time.
+    pub fn separable(&self) -> &[bool] {
+        &self.separable
     }
 
     /// The occurrences of the events table, if the query is evaluated by shares.
@@ -339,7 +347,7 @@ impl Flow {
     }
 
     /// Evaluates the rows of a share, given for each occurrence of the table.
-    fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
+    pub fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let events = self.of_occurrences(events)?;
         let part = self.over(events, limits, |like, select| match &self.reduction {
             Reduction::Groups(partial) => {
@@ -358,7 +366,7 @@ impl Flow {
 
     /// Of the rows for each occurrence of the table, those that this one needs. What is read is what any of
     /// them needs.
-    fn of_occurrences(&self, mut events: Vec<Relation>) -> Result<Vec<Relation>> {
+    pub fn of_occurrences(&self, mut events: Vec<Relation>) -> Result<Vec<Relation>> {
         let (Some(events_tables), Some(filters)) = (&self.events_tables, &self.filters) else {
             return Ok(events);
         };
@@ -548,7 +556,8 @@ impl<'q> Worker<'q> {
         Ok(())
     }
 
-    fn gather(&mut self, part: Part) -> Result<()> {
+    /// Adds what came of some rows.
+    pub fn gather(&mut self, part: Part) -> Result<()> {
         if part.rows.height == 0 && !self.parts.is_empty() {
             return Ok(());
         }

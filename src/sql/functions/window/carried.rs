@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value, WindowFrame, WindowFrameBound,
-    WindowFrameUnits, WindowSpec,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Value,
+    WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
 };
 
 use crate::sql::error::{Result, SqlError};
@@ -29,6 +29,8 @@ pub(in crate::sql) enum Carry {
     Extreme(Ordering),
     /// Its value in the last of them, which all of a partition have.
     First,
+    /// How many rows its whole partition has.
+    Total,
     /// Some of the rows before, and behind.
     Rows { before: usize, behind: usize, peers: bool },
 }
@@ -48,6 +50,22 @@ fn whole_of(expr: &Expr) -> Option<usize> {
 /// Whether a frame begins with the partition.
 fn begins_with_partition(frame: &WindowFrame) -> bool {
     frame.start_bound == WindowFrameBound::Preceding(None)
+}
+
+/// Whether the frames of a window are whole partitions.
+fn is_whole(spec: &WindowSpec) -> bool {
+    match &spec.window_frame {
+        None => spec.order_by.is_empty(),
+        Some(frame) => {
+            begins_with_partition(frame) && frame.end_bound == Some(WindowFrameBound::Following(None))
+        }
+    }
+}
+
+/// Whether a call counts rows, whatever is in them.
+fn counts_rows(function: &Function, args: &[FunctionArg]) -> bool {
+    let is_all = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+    function.filter.is_none() && args.iter().all(is_all)
 }
 
 /// Whether a frame goes from the first row to this one.
@@ -74,17 +92,20 @@ fn reach_of(frame: &WindowFrame) -> Option<(usize, usize)> {
     Some((start.0.max(end.0), start.1.max(end.1)))
 }
 
+/// The arguments of a call that has no other clause than FILTER and OVER.
+pub(in crate::sql) fn plain_arguments(function: &Function) -> Option<&FunctionArgumentList> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let is_plain = list.clauses.is_empty()
+        && list.duplicate_treatment.is_none()
+        && function.null_treatment.is_none()
+        && function.within_group.is_empty();
+    is_plain.then_some(list)
+}
+
 impl Carry {
     /// `None` if more is needed.
     pub fn of(function: &Function, spec: &WindowSpec) -> Option<Self> {
-        let FunctionArguments::List(list) = &function.args else { return None };
-        let is_plain = list.clauses.is_empty()
-            && list.duplicate_treatment.is_none()
-            && function.null_treatment.is_none()
-            && function.within_group.is_empty();
-        if !is_plain || spec.window_name.is_some() {
-            return None;
-        }
+        let list = plain_arguments(function).filter(|_| spec.window_name.is_none())?;
         let (frame, is_ordered) = (spec.window_frame.as_ref(), !spec.order_by.is_empty());
         let is_running = is_ordered && frame.is_none_or(is_running);
         let name = names::of_function(function);
@@ -97,6 +118,7 @@ impl Carry {
                 let (before, behind) = if name == "lag" { (reach, 0) } else { (0, reach) };
                 Some(Self::Rows { before, behind, peers: false })
             }
+            "count" if is_whole(spec) && counts_rows(function, &list.args) => Some(Self::Total),
             "count" | "count_if" | "sum" if is_running => Some(Self::Sum),
             "min" if is_running && list.args.len() == 1 => Some(Self::Extreme(Ordering::Less)),
             "max" if is_running && list.args.len() == 1 => Some(Self::Extreme(Ordering::Greater)),
@@ -125,6 +147,7 @@ impl Carry {
         match self {
             Self::Count { peers } | Self::Rows { peers, .. } => peers,
             Self::Sum | Self::Extreme(_) | Self::First => true,
+            Self::Total => false,
         }
     }
 
@@ -138,6 +161,7 @@ impl Carry {
     pub fn adjusted(self, values: Values, so_far: &SoFar, last: Option<&Values>) -> Result<Values> {
         let inside = so_far.known..so_far.value_end;
         match (self, last) {
+            (Self::Total, _) => Ok(so_far.totals_of(values.data.len())),
             (Self::Rows { .. }, _) | (Self::Extreme(_) | Self::First, None) => Ok(values),
             (Self::First, Some(last)) => chosen(&values, last, |row| inside.contains(&row)),
             (Self::Extreme(wanted), Some(last)) => {
@@ -216,6 +240,19 @@ pub(in crate::sql) struct SoFar {
     pub count_end: usize,
     /// Where the partition ends of the last row that has been looked at.
     pub value_end: usize,
+    /// Where each partition ends, and how many rows it has; empty where nobody asks for them.
+    pub totals: Vec<(usize, usize)>,
+}
+
+impl SoFar {
+    /// For each of the first `height` rows, how many its partition has.
+    fn totals_of(&self, height: usize) -> Values {
+        let mut cells = Vec::with_capacity(height);
+        for (end, total) in &self.totals {
+            cells.resize((*end).min(height).max(cells.len()), i64::try_from(*total).ok());
+        }
+        Values::new(Kind::Bigint, i64::column(cells))
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +263,7 @@ mod tests {
     fn values_go_on_where_the_last_ones_ended() {
         let values = |cells: &[Option<i64>]| Values::new(Kind::Bigint, i64::column(cells.to_vec()));
         let adjusted = |carry: Carry, cells: &[Option<i64>], known, count, last: Option<i64>| {
-            let so_far = SoFar { known, count, count_end: 2, value_end: 2 };
+            let so_far = SoFar { known, count, count_end: 2, value_end: 2, totals: vec![(2, 9), (3, 1)] };
             let last = last.map(|last| values(&[Some(last)]));
             let values = carry.adjusted(values(cells), &so_far, last.as_ref()).unwrap().wholes().unwrap();
             (0..cells.len()).map(|row| values.get(row)).collect::<Vec<_>>()
@@ -244,5 +281,7 @@ mod tests {
         let greatest = Carry::Extreme(Ordering::Greater);
         assert_eq!(adjusted(greatest, &[None, Some(4), Some(1)], 0, 0, Some(3)), [Some(3), Some(4), Some(1)]);
         assert_eq!(adjusted(Carry::First, &cells, 1, 0, Some(9)), [Some(1), Some(9), Some(4)]);
+        assert_eq!(adjusted(Carry::Total, &cells, 1, 0, None), [Some(9), Some(9), Some(1)]);
+        assert_eq!(adjusted(Carry::Total, &cells[..1], 0, 0, None), [Some(9)]);
     }
 }

@@ -2,14 +2,17 @@
 //! gone through once. Of what came before, a window function needs a number or a few rows.
 //!
 //! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead` and `first_value`; for counts, sums and averages of
-//! whole numbers, `min` and `max`, from the first row to this one; and for frames of some rows. What a query makes of
-//! these rows is worked out like the rows of a table.
+//! whole numbers, `min` and `max`, from the first row to this one; and for frames of some rows. `count(*)` of whole
+//! partitions, and with it `ntile`, `percent_rank` and `cume_dist`, takes a second pass, which counts them. What a query
+//! makes of these rows is worked out like the rows of a table.
+
+mod written;
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Function, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SelectItem, SetExpr,
-    TableAlias, TableFactor, WindowSpec, WindowType,
+    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
+    WindowType,
 };
 
 use super::{Flow, rowwise};
@@ -28,13 +31,13 @@ use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::runs::Keyed;
-use crate::sql::syntax::names::{self, is_body_alone, top};
+use crate::sql::syntax::names::{is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
-use crate::sql::syntax::{calls, dialect, grouping};
+use crate::sql::syntax::{calls, grouping};
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
-use crate::tables::Kind;
 use crate::tables::cloudtrail::TABLE;
+use written::Written;
 
 /// The name of the table that the windows' rows are to the rest of the query. Nobody can write it.
 const NAME: &str = "\0windows";
@@ -44,7 +47,7 @@ const NAME: &str = "\0windows";
 pub(in crate::sql) struct Sequence {
     select: Select,
     partition_by: Vec<Expr>,
-    order_by: Vec<(Expr, OrderByOptions)>,
+    order_by: SortKeys,
     /// Its window functions.
     calls: Vec<(Expr, Carry)>,
     /// The events that it is made of.
@@ -52,8 +55,7 @@ pub(in crate::sql) struct Sequence {
     now: Timestamp,
 }
 
-/// `PARTITION BY` and `ORDER BY` of a window.
-type WindowKeys = (Vec<Expr>, Vec<(Expr, OrderByOptions)>);
+type SortKeys = Vec<(Expr, OrderByOptions)>;
 
 impl Flow {
     /// `None` if the windows of the query need more than can be carried from row to row.
@@ -139,22 +141,26 @@ impl Finder<'_> {
         *own = Some(alias.clone());
         let rows = self.bound.relation(&select.from)?;
         let mut select = (**select).clone();
-        let _ = visit_mut(&mut select.projection, &mut Means { bound: self.bound, rows: &rows });
+        let mut written = Written { bound: self.bound, rows: &rows };
+        let _ = visit_mut(&mut select.projection, &mut written);
         let (_, calls) = grouping::grouping(&select, None).ok()?;
         let mut windows = Vec::new();
-        let mut order_by: Option<WindowKeys> = None;
+        let (mut partition_by, mut order_by): (Option<Vec<Expr>>, Option<SortKeys>) = (None, None);
         for call in &calls.windows {
             let function = calls::as_call(call).ok()?;
             let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
-            let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect::<Vec<_>>();
-            let keys = (spec.partition_by.clone(), keys);
-            if order_by.as_ref().is_some_and(|known| *known != keys) {
+            let carry = written.carry(function, spec)?;
+            if *partition_by.get_or_insert_with(|| spec.partition_by.clone()) != spec.partition_by {
                 return None;
             }
-            order_by = Some(keys);
-            windows.push((call.clone(), self.carry(function, spec, &rows)?));
+            // What all rows of a partition have in common is the same in any order.
+            let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
+            if carry != Carry::Total && *order_by.get_or_insert_with(|| SortKeys::clone(&keys)) != keys {
+                return None;
+            }
+            windows.push((call.clone(), carry));
         }
-        let (partition_by, order_by) = order_by?;
+        let (partition_by, order_by) = (partition_by?, order_by.unwrap_or_default());
         let sequence = Sequence {
             select,
             partition_by,
@@ -164,64 +170,6 @@ impl Finder<'_> {
             now: self.bound.now(),
         };
         Some((sequence, table))
-    }
-}
-
-impl Finder<'_> {
-    /// Only sums of whole numbers are the same whatever they are made of.
-    fn carry(&self, function: &Function, spec: &WindowSpec, rows: &Relation) -> Option<Carry> {
-        let carry = Carry::of(function, spec)?;
-        if carry != Carry::Sum || names::of_function(function) != "sum" {
-            return Some(carry);
-        }
-        (kind_of_argument(self.bound, rows, function)?.0 == Kind::Bigint).then_some(carry)
-    }
-}
-
-/// The type of the argument of a window function, and whether it is DISTINCT.
-fn kind_of_argument(bound: &Bound, rows: &Relation, function: &Function) -> Option<(Kind, bool)> {
-    let call = Function { over: None, ..function.clone() };
-    let (argument, is_distinct) = calls::argument(&call)?;
-    let kind = bound.typed(rows, |scope| scope.eval(argument?).ok().map(|values| values.kind))?;
-    Some((kind, is_distinct))
-}
-
-/// Writes averages of whole numbers so far as sums divided by counts.
-struct Means<'b> {
-    bound: &'b Bound,
-    rows: &'b Relation,
-}
-
-impl VisitorMut for Means<'_> {
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Some(mean) = self.mean(expr) {
-            *expr = mean;
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Means<'_> {
-    fn mean(&self, expr: &Expr) -> Option<Expr> {
-        let Expr::Function(function) = expr else { return None };
-        let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
-        if names::of_function(function) != "avg"
-            || kind_of_argument(self.bound, self.rows, function)? != (Kind::Bigint, false)
-        {
-            return None;
-        }
-        // Where sums can be carried on, these can be; the average over a few rows is one as it stands.
-        if Carry::of(&calls::renamed(function, "sum"), spec) != Some(Carry::Sum) {
-            return None;
-        }
-        let like = dialect::parse("SELECT CAST(a AS double) / CAST(b AS double)").ok()?;
-        let SelectItem::UnnamedExpr(mut mean) = top(&like)?.projection.first()?.clone() else { return None };
-        let Expr::BinaryOp { left, right, .. } = &mut mean else { return None };
-        for (side, name) in [(left, "sum"), (right, "count")] {
-            let Expr::Cast { expr, .. } = &mut **side else { return None };
-            **expr = Expr::Function(calls::renamed(function, name));
-        }
-        Some(mean)
     }
 }
 
@@ -238,6 +186,11 @@ impl Sequence {
     /// Whether rows with equal keys have to be looked at together.
     pub fn looks_at_peers(&self) -> bool {
         self.calls.iter().any(|(_, carry)| carry.looks_at_peers())
+    }
+
+    /// Whether it has to be known how many rows each partition has.
+    pub fn needs_totals(&self) -> bool {
+        self.calls.iter().any(|(_, carry)| *carry == Carry::Total)
     }
 
     /// Number of keys that tell partitions apart; they are the first ones.

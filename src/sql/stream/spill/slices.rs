@@ -2,6 +2,7 @@
 //! between two keys.
 
 use super::block_file::{Block, BlockFile};
+use super::keys::Keys;
 use super::runs::{Keyed, Run, Shape, narrowed};
 use crate::sql::error::Result;
 use crate::sql::types::relation::Relation;
@@ -37,11 +38,37 @@ impl Slices {
         self.bounds.len() + 1
     }
 
+    /// The number of rows in all of them.
+    pub fn height(&self) -> usize {
+        self.runs.iter().flat_map(|run| &run.blocks).map(|(_, block)| block.height).sum()
+    }
+
     /// The rows of a slice in order, with the places of their events, and their keys; `None` if there are none.
     pub fn rows(&self, at: usize) -> Result<Option<Keyed>> {
+        let mut all = Vec::new();
+        self.each_piece(at, |rows| {
+            all.push(rows);
+            Ok(())
+        })?;
+        let Some(all) = Relation::stacked(all)? else { return Ok(None) };
+        let order = self.shape.keys(&all)?.order();
+        all.take(&order).map(|rows| Some(narrowed(rows)))
+    }
+
+    /// Gives the first `count` keys of the rows of a slice, in no order.
+    pub fn each_key(&self, at: usize, count: usize, mut give: impl FnMut(&[u8])) -> Result<()> {
+        self.each_piece(at, |rows| {
+            let (rows, keys) = narrowed(rows);
+            let keys = Keys::of(keys.get(..count).unwrap_or_default(), rows.height)?;
+            (0..rows.height).for_each(|row| give(keys.get(row)));
+            Ok(())
+        })
+    }
+
+    /// Gives the rows of a slice, those of each run in order.
+    fn each_piece(&self, at: usize, mut give: impl FnMut(Relation) -> Result<()>) -> Result<()> {
         let begin = at.checked_sub(1).and_then(|before| self.bounds.get(before)).map(Vec::as_slice);
         let end = self.bounds.get(at).map(Vec::as_slice);
-        let mut all = Vec::new();
         for run in &self.runs {
             let blocks = within(run, begin, end);
             for (nth, (_, block)) in blocks.iter().enumerate() {
@@ -52,13 +79,11 @@ impl Slices {
                     false => rows,
                 };
                 if rows.height > 0 {
-                    all.push(rows);
+                    give(rows)?;
                 }
             }
         }
-        let Some(all) = Relation::stacked(all)? else { return Ok(None) };
-        let order = self.shape.keys(&all)?.order();
-        all.take(&order).map(|rows| Some(narrowed(rows)))
+        Ok(())
     }
 
     /// Of rows in order, those of a slice.
