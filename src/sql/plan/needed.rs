@@ -321,12 +321,12 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT eventid FROM (SELECT * FROM events ORDER BY eventtime LIMIT 10)",
-                Some("eventid eventtime"),
+                Some("eventtime eventid"),
             ),
             ("SELECT eventid FROM (SELECT * FROM events ORDER BY lower(region), 1 LIMIT 10)", None),
             (
                 "SELECT eventid FROM (SELECT *, useridentity.arn AS a FROM events ORDER BY (a), lower(eventname))",
-                Some("eventid eventname useridentity"),
+                Some("useridentity eventname eventid"),
             ),
         ] {
             assert_eq!(columns(sql).as_deref(), expected, "{sql}");

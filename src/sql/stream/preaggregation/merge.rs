@@ -48,8 +48,8 @@ pub(super) fn finish(
     jobs: usize,
     show: Option<Show<'_>>,
 ) -> Result<Option<Counted>> {
-    // Where some groups are on disk, the others have no advantage of being in memory.
-    if room.aside.has_groups() {
+    // What is put together in several pieces is read from disk for each of them.
+    if (0..PARTS).any(|at| pieces(room, jobs, bytes_of(&room.aside.groups(at))) > 1) {
         for groups in &mut workers {
             groups.settle(plan, true, |_, _| {});
             room.aside.put_all(groups, plan)?;
@@ -64,6 +64,16 @@ pub(super) fn finish(
         .build()
         .map_err(|error| SqlError::new(error.to_string()))?;
     pool.install(|| merge.run(show.filter(|_| !is_small)))
+}
+
+fn bytes_of(blocks: &[Block]) -> u64 {
+    blocks.iter().map(Block::bytes).sum()
+}
+
+/// In how many pieces so many bytes of a part are put together.
+fn pieces(room: &Room, jobs: usize, bytes: u64) -> u64 {
+    let most = room.memory_bytes_max / PIECES_PART / jobs.max(1) as u64;
+    bytes.div_ceil(most.max(1)).max(1)
 }
 
 struct Merge<'p> {
@@ -142,12 +152,11 @@ impl<'p> Merge<'p> {
     /// Shows the groups of a part. If they are on disk, in as many pieces as fit into memory.
     fn show_part(&self, at: usize, list: OfWorker<Part>, show: Show<'_>) -> Result<()> {
         let on_disk = self.room.aside.groups(at);
-        if on_disk.is_empty() {
-            return self.show(&self.groups(list).0, show);
-        }
-        let pieces = self.pieces(on_disk.iter().map(Block::bytes).sum());
+        let pieces = pieces(self.room, self.jobs, bytes_of(&on_disk));
+        // In several pieces, there are none in memory.
+        let (mut in_memory, _) = self.groups(list);
         for piece in 0..pieces {
-            let mut all = Part::new(self.plan);
+            let mut all = std::mem::replace(&mut in_memory, Part::new(self.plan));
             let hash = |text: &str| {
                 let hash = hash_of(&self.room.hasher, text);
                 (piece_of(hash, pieces) == piece).then_some(hash)
@@ -178,12 +187,6 @@ impl<'p> Merge<'p> {
             }
         }
         (all, numbers)
-    }
-
-    /// In how many pieces so many bytes of a part are put together.
-    fn pieces(&self, bytes: u64) -> u64 {
-        let most = self.room.memory_bytes_max / PIECES_PART / self.jobs.max(1) as u64;
-        bytes.div_ceil(most.max(1)).max(1)
     }
 
     fn settle(&self, part: &mut Part) -> Vec<u32> {
@@ -227,7 +230,8 @@ impl<'p> Merge<'p> {
     ) -> Result<Vec<(Group, i64)>> {
         let on_disk = self.room.aside.values(at, aggregate);
         let in_memory = list.iter().map(|(_, set)| set.bytes() as u64).sum::<u64>();
-        let pieces = self.pieces(on_disk.iter().map(|block| block.bytes()).sum::<u64>() + in_memory);
+        let on_disk_bytes = on_disk.iter().map(|block| block.bytes()).sum::<u64>();
+        let pieces = pieces(self.room, self.jobs, on_disk_bytes + in_memory);
         let hasher = &self.room.hasher;
         if self.plan.keys.is_empty() {
             let mut count = 0;
