@@ -172,28 +172,17 @@ impl Query {
         let logical = logical::Plan::of(&bound);
         let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
         let (tables, mut query) = (bound.declared(), None);
-        let is_by_shares = ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_some());
-        if ways.plan.is_none() && (ways.flow.is_none() || is_by_shares) {
+        if ways.plan.is_none() && ways.flow.is_none() {
             let mut found = None;
             let split = around::split(bound.tree(), |inner| {
                 let ways = ways.of_inner(&bound.with(inner.clone()), lake);
-                let is_countable = ways.plan.is_some();
                 let is_good = !grouping::has_offset(inner)
-                    && match is_by_shares {
-                        // Only where groups can be counted is there a quicker way than by shares.
-                        true => is_countable && ways.flow.as_ref().is_some_and(Flow::are_groups_alone),
-                        false => is_countable || ways.flow.as_ref().is_some_and(Flow::is_small),
-                    };
+                    && (ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small));
                 found = is_good.then_some(ways);
                 is_good
             });
             query = split.zip(found);
         }
-        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
-            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
-        });
-        // Groups that do not fit into memory are looked at in pieces only.
-        let query = query.filter(|_| !is_by_shares || outer_flow.is_some());
         let is_by_piece = |ways: &Ways| {
             ways.plan.is_some() || ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_none())
         };
@@ -201,6 +190,9 @@ impl Query {
             true => None,
             false => Stages::of(&bound, (&ways.scan, &ways.filters, lake)),
         };
+        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
+            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
+        });
         let ((tree, outer), Ways { scan, filters, plan, flow, order_insensitive }) = match query {
             Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
             None => ((bound.into_tree(), None), ways),

@@ -21,9 +21,6 @@ impl Gathering<'_> {
         let (mut tables, mut bytes) = (Ctes::default(), 0);
         for stage in stages.stages() {
             let flowed = self.of_flow_on_disk(&stage.flow, stored)?;
-            if let (Flowed::Ordered(rows), Some(over)) = (&flowed, stages.over()) {
-                return self.over_rows_on_disk(over, rows);
-            }
             let rows = caught(|| stage.flow.answer(flowed, limits))?;
             bytes += rows.columns.iter().map(held_bytes).sum::<usize>() as u64;
             if bytes > self.memory_bytes_max / STAGES_PART {

@@ -41,8 +41,6 @@ pub(in crate::sql) struct Stages {
     outer: Query,
     /// How that is evaluated, if it reads events itself.
     flow: Option<Flow>,
-    /// How it is evaluated in pieces of the rows of the only stage.
-    over: Option<Flow>,
     now: Timestamp,
 }
 
@@ -86,11 +84,7 @@ impl Stages {
             true => Some(flow_of(bound, &tree, reads).filter(|flow| flow.sequence.is_none())?),
         };
         let flow = flow.map(|flow| Flow { in_sequence: None, ..flow });
-        let over = match (stages.as_slice(), &flow) {
-            ([stage], None) => Flow::over_rows(bound, &tree, &stage.name, reads),
-            _ => None,
-        };
-        Some(Self { stages, outer: tree, flow, over, now: bound.now() })
+        Some(Self { stages, outer: tree, flow, now: bound.now() })
     }
 
     pub fn stages(&self) -> &[Stage] {
@@ -109,11 +103,6 @@ impl Stages {
     /// How the query around the stages is evaluated, if it reads events, given their rows.
     pub fn outer_flow(&self, tables: &Ctes) -> Option<Flow> {
         self.flow.as_ref().map(|flow| Flow { tables: tables.clone(), ..flow.clone() })
-    }
-
-    /// How the query around the only stage is evaluated in pieces of its rows.
-    pub fn over(&self) -> Option<&Flow> {
-        self.over.as_ref()
     }
 
     /// The rows of the query around the stages, if it reads no events; before OFFSET and LIMIT.
