@@ -572,6 +572,37 @@ fn groups_of_groups_are_not_gathered() {
     );
 }
 
+/// Ranks among all rows, and shares of all rows, need to know how many there are.
+#[test]
+fn ranks_among_all_rows_are_not_refused() {
+    are_the_same(
+        &[
+            "SELECT eventid, ntile(4) OVER (ORDER BY eventtime) AS n FROM events",
+            "SELECT n, count(*), min(eventtime) FROM (SELECT eventtime, ntile(10) OVER (ORDER BY eventtime, eventid) AS n FROM events) GROUP BY 1 ORDER BY 1",
+            "SELECT eventid, percent_rank() OVER (ORDER BY eventname) AS p, cume_dist() OVER (ORDER BY eventname) AS c FROM events",
+            "SELECT eventid, ntile(5000) OVER (PARTITION BY awsregion ORDER BY eventtime) AS n FROM events",
+            "SELECT eventid, cume_dist() OVER (PARTITION BY errorcode ORDER BY eventtime) AS c FROM events",
+            "SELECT eventid, count(*) OVER (PARTITION BY awsregion) AS c, row_number() OVER (PARTITION BY awsregion ORDER BY eventtime) AS n FROM events",
+            "SELECT max(c), min(c), count(*) FROM (SELECT count(*) OVER (PARTITION BY errorcode) AS c FROM events)",
+        ],
+        &[1 << 18, 1 << 20],
+    );
+}
+
+/// What is joined by a column with one value is one share, however little memory there is: the rows of one table are
+/// looked at some at a time, if those of the other that meet its conditions are few.
+#[test]
+fn one_value_of_what_is_joined_may_have_all_the_rows() {
+    are_the_same(
+        &[
+            "SELECT a.eventname, count(*), max(b.eventid) FROM (SELECT * FROM events WHERE errorcode IS NULL) a JOIN (SELECT * FROM events WHERE eventname = 'Event1') b ON a.awsregion = b.awsregion AND b.eventtime < a.eventtime GROUP BY 1",
+            "SELECT a.eventid, b.eventid AS other FROM (SELECT * FROM events WHERE eventname <> 'Event2') a LEFT JOIN (SELECT * FROM events WHERE eventname = 'Event1' AND sourceipaddress < '10.0.11') b ON a.awsregion = b.awsregion",
+            "SELECT a.eventid FROM (SELECT * FROM events WHERE errorcode IS NULL) a JOIN (SELECT * FROM events WHERE eventname = 'Event1') b ON a.awsregion = b.awsregion AND a.sourceipaddress = concat(b.sourceipaddress, '0') ORDER BY 1 DESC",
+        ],
+        &[1 << 18, 1 << 19],
+    );
+}
+
 /// Without this, the properties above would also hold if the disk were never used.
 #[test]
 fn little_memory_means_disk() {

@@ -25,7 +25,7 @@ use crate::tables::cloudtrail::TABLE;
 
 /// Of the memory, the part that the rows of a slice take, which are looked at together; those of all runs that are
 /// being sorted; and the most of rows with equal keys.
-const SLICE_PART: u64 = 40;
+const SLICE_PART: u64 = 56;
 const RUNS_PART: u64 = 12;
 const PEERS_PART: u64 = 4;
 
