@@ -46,6 +46,7 @@ pub mod read;
 pub mod record;
 #[cfg(test)]
 mod tests;
+pub(crate) mod varint;
 
 pub use check::{Report, check};
 pub use commit::manifest::Damage;

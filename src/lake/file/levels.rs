@@ -3,6 +3,8 @@
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
 
+use crate::lake::varint;
+
 /// The levels of a page, in order.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
@@ -59,12 +61,8 @@ impl Levels {
 
     /// Writes a run of equal levels: twice its length as a variable-length integer, then the level.
     fn put_run(&self, out: &mut Vec<u8>) {
-        let mut rest = self.count << 1;
-        while rest >= 0x80 {
-            out.push((rest & 0x7f) as u8 | 0x80);
-            rest >>= 7;
-        }
-        out.extend_from_slice(&[rest as u8, self.same]);
+        varint::put(self.count << 1, out);
+        out.push(self.same);
     }
 }
 

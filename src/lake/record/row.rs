@@ -6,6 +6,8 @@
 //! a text is its length plus one, and its bytes. The cell of a list is the number of its elements plus one,
 //! and then their cells; inside of those, zero is NULL.
 
+use crate::lake::varint;
+
 /// The object and index of the record that a row is made from.
 pub(super) type RecordPosition<'r> = (&'r [u8], u64);
 
@@ -85,15 +87,10 @@ pub(super) fn put_nulls(count: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + count, 0);
 }
 
-/// Writes a number in groups of seven bits; all but the last group have the high bit set.
+/// Writes a length or a count; 0 is left for NULL.
 #[inline]
 pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
-    let mut rest = count + 1;
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
+    varint::put(count + 1, out);
 }
 
 /// Reads the cells of a row one after another.
@@ -115,16 +112,7 @@ impl<'b> Cells<'b> {
     /// The next cell's length or count. The inner `None` is NULL, the outer one means damage.
     #[inline]
     pub(in crate::lake) fn count(&mut self) -> Option<Option<usize>> {
-        let (mut value, mut shift) = (0_usize, 0);
-        loop {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            value |= usize::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
-                return Some(value.checked_sub(1));
-            }
-            shift += 7;
-        }
+        Some(varint::take(self.bytes, &mut self.at)?.checked_sub(1))
     }
 
     /// The next text.

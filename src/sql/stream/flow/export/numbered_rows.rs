@@ -1,6 +1,8 @@
 //! Which rows of a row group are meant, each with a number, in few bytes: neighbours with the same number are
 //! written together, and the rest takes two or three bytes a row.
 
+use crate::lake::varint;
+
 /// Rows in ascending order, with their numbers.
 #[derive(Debug, Default, Clone)]
 pub(super) struct NumberedRows {
@@ -27,7 +29,7 @@ impl NumberedRows {
     fn write(&mut self) {
         let Some((first, length, number)) = self.last.take() else { return };
         for part in [first - self.end, length, number] {
-            put(part, &mut self.bytes);
+            varint::put(part as usize, &mut self.bytes);
         }
         self.end = first + length;
     }
@@ -40,36 +42,15 @@ impl NumberedRows {
 
     /// The first row, the length and the number of each run.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> {
-        let (mut bytes, mut end) = (self.bytes.as_slice(), 0);
+        let (mut at, mut end) = (0, 0);
+        let mut next = move || u32::try_from(varint::take(&self.bytes, &mut at)?).ok();
         let written = std::iter::from_fn(move || {
-            let (left_out, length, number) = (take(&mut bytes)?, take(&mut bytes)?, take(&mut bytes)?);
+            let (left_out, length, number) = (next()?, next()?, next()?);
             let first = end + left_out;
             end = first + length;
             Some((first, length, number))
         });
         written.chain(self.last)
-    }
-}
-
-/// Writes a number: seven bits in each byte, the lowest first, and in the highest bit whether more follow.
-fn put(mut number: u32, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 & 0x7f | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn take(bytes: &mut &[u8]) -> Option<u32> {
-    let (mut number, mut shift) = (0, 0);
-    loop {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u32::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-        shift += 7;
     }
 }
 
