@@ -9,12 +9,11 @@ use sqlparser::ast::{DataType, Expr, Ident, Query};
 
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::expression::query::{self, Subquery};
+use crate::sql::expression::query::Subquery;
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
 use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
-use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
-use crate::sql::types::relation::Relation;
+use crate::sql::scope::{Evaluator, Scope, Session, Via};
 use crate::sql::types::values::Values;
 use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
@@ -33,16 +32,6 @@ impl Evaluator for Alone {
 
     fn subquery(&self, _scope: &Scope<'_>, query: &Query) -> Result<Arc<Subquery>> {
         Err(SqlError::new("a subquery cannot stand here").at(query))
-    }
-
-    fn query(
-        &self,
-        _session: &Session<'_>,
-        _ctes: &Ctes,
-        _outer: Option<(&Scope<'_>, Via<'_>)>,
-        _query: &query::Query,
-    ) -> Result<Relation> {
-        Err(SqlError::new("a subquery cannot stand here"))
     }
 }
 

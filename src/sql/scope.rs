@@ -9,7 +9,7 @@ use polars::prelude::{BooleanChunked, Series};
 use sqlparser::ast::{self, Expr};
 
 use super::catalog::Catalog;
-use super::error::Result;
+use super::error::{Result, SqlError};
 use super::expression::Expression;
 use super::expression::query::{Query, Subquery};
 use super::memory::{Limits, cell_bytes};
@@ -187,14 +187,17 @@ pub(in crate::sql) trait Evaluator {
     /// A query in an expression, with resolved names.
     fn subquery(&self, scope: &Scope<'_>, query: &ast::Query) -> Result<Arc<Subquery>>;
 
-    /// The rows of a query. `outer` is the row that a correlated subquery stands at.
+    /// The rows of a query. `outer` is the row that a correlated subquery stands at. Only where queries are run
+    /// is there an answer.
     fn query(
         &self,
-        session: &Session<'_>,
-        ctes: &Ctes,
-        outer: Option<(&Scope<'_>, Via<'_>)>,
-        query: &Query,
-    ) -> Result<Relation>;
+        _session: &Session<'_>,
+        _ctes: &Ctes,
+        _outer: Option<(&Scope<'_>, Via<'_>)>,
+        _query: &Query,
+    ) -> Result<Relation> {
+        Err(SqlError::new("a subquery cannot stand here"))
+    }
 }
 
 /// What is constant while a query is evaluated.

@@ -17,7 +17,7 @@ use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::other_types::{Side, check_rows};
 use crate::sql::functions::window::{self, Windows};
 use crate::sql::functions::{self, aggregate, quantified};
-use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
+use crate::sql::scope::{Evaluator, Scope, Via};
 use crate::sql::syntax::grouping::{Grouping, calls, order_exprs};
 use crate::sql::syntax::walk::Calls;
 use crate::sql::syntax::{calls, names};
@@ -58,17 +58,6 @@ impl Evaluator for Binder {
 
     fn subquery(&self, scope: &Scope<'_>, query: &Query) -> Result<Arc<Subquery>> {
         self.planned(scope, query).map(Arc::new)
-    }
-
-    /// Nothing is run.
-    fn query(
-        &self,
-        _session: &Session<'_>,
-        _ctes: &Ctes,
-        _outer: Option<(&Scope<'_>, Via<'_>)>,
-        _query: &query::Query,
-    ) -> Result<Relation> {
-        Err(SqlError::new("a subquery cannot stand here"))
     }
 }
 
