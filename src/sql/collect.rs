@@ -4,6 +4,7 @@
 //! begins. So memory holds the rows that are kept, and not all that were read. If a query over a lake only
 //! needs groups, no rows are built.
 
+mod begun;
 mod copies;
 mod counted;
 mod differing_copies;
@@ -34,11 +35,12 @@ use crate::sql::stream::preaggregation::plan::Plan;
 use crate::sql::stream::preaggregation::room::{Room, Stop};
 use crate::sql::stream::prefilter::Prefilter;
 use crate::sql::stream::spill::Spill;
+use crate::sql::stream::spill::sorted::Sorting;
+use begun::Begun;
 use copies::CHUNK_ROWS;
 use disk_rows::{DiskRows, Stored};
 use refused::Refused;
-use sequence::SortedRows;
-use shares::SharedRows;
+use shares::Shared;
 
 use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
@@ -88,8 +90,10 @@ pub struct Gathering<'q> {
     disk_rows: Option<DiskRows>,
     /// Whether these are sorted, or divided, at once.
     at_once: bool,
-    sorted_rows: SortedRows,
-    shared_rows: SharedRows,
+    /// The rows of a lake that do not fit into memory while they are gathered: sorted as a window wants them, or
+    /// divided into shares.
+    sorted_rows: Begun<Sorting>,
+    shared_rows: Begun<Shared>,
     jobs: usize,
     /// Whether rows are to be passed on as they come.
     exports: bool,
@@ -204,8 +208,8 @@ impl<'q> Gathering<'q> {
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
             disk_rows: None,
             at_once: true,
-            sorted_rows: SortedRows::default(),
-            shared_rows: SharedRows::default(),
+            sorted_rows: Begun::default(),
+            shared_rows: Begun::default(),
             jobs: 1,
             exports: false,
             given_up: AtomicBool::new(false),
@@ -303,8 +307,8 @@ impl<'q> Gathering<'q> {
         }
         let mut collectors = collectors;
         collectors.iter_mut().for_each(Collector::flush);
-        let is_aside = self.sorted_rows.is_used()
-            || self.shared_rows.is_used()
+        let is_aside = self.sorted_rows.is_there()
+            || self.shared_rows.is_there()
             || self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
         let mut pieces = Vec::new();
         for mut collector in collectors {

@@ -1,8 +1,8 @@
 //! Rows on disk that are numbered, or looked at in the order of a window over all of them.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gathering;
 use super::disk_rows::Stored;
@@ -28,17 +28,6 @@ use crate::tables::cloudtrail::TABLE;
 const SLICE_PART: u64 = 56;
 const RUNS_PART: u64 = 12;
 const PEERS_PART: u64 = 4;
-
-/// The rows of a lake that do not fit into memory while they are gathered, where a query looks at them in the
-/// order of windows: they are sorted as that wants them at once.
-#[derive(Debug, Default)]
-pub(super) struct SortedRows(Mutex<Option<Arc<Sorting>>>);
-
-impl SortedRows {
-    pub fn is_used(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-}
 
 impl Gathering<'_> {
     /// The query, if rows of a lake that do not fit into memory need no other look before they are sorted or
@@ -66,13 +55,7 @@ impl Gathering<'_> {
 
     /// Sorts rows of a lake, and writes them to disk.
     pub(super) fn put_in_sequence(&self, sequence: &Sequence, pieces: &mut Vec<Rows>) -> Result<()> {
-        let sorting = {
-            let mut sorting = self.sorted_rows.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*sorting {
-                Some(sorting) => Arc::clone(sorting),
-                None => Arc::clone(sorting.insert(Arc::new(self.sorting()?))),
-            }
-        };
+        let sorting = self.sorted_rows.get(|| self.sorting())?;
         let limits = &self.flow_room.limits;
         let keyed = |piece: Rows| sequence.rows(with_places(Relation::of_table(&TABLE, &piece))?, limits);
         sorting.run(pieces.drain(..).map(keyed).collect::<Result<Vec<_>>>()?)
@@ -80,8 +63,8 @@ impl Gathering<'_> {
 
     /// The result for these rows.
     pub(super) fn of_sorted_rows(&self) -> Result<Option<Flowed>> {
-        let sorting = self.sorted_rows.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((sorting, (flow, sequence))) = sorting.zip(self.sequence_at_once()) else { return Ok(None) };
+        let sorting = self.sorted_rows.take().zip(self.sequence_at_once());
+        let Some((sorting, (flow, sequence))) = sorting else { return Ok(None) };
         let sorting = Arc::into_inner(sorting).ok_or_else(|| SqlError::new("a worker is still at work"))?;
         self.of_sequence(flow, sequence, sorting).map(Some)
     }

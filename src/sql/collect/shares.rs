@@ -2,7 +2,6 @@
 //! worker evaluates one share after another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::Series;
 
@@ -39,22 +38,13 @@ const SHARE_PART_MAX: u64 = 3;
 /// A share that takes more than this part of one worker's memory is evaluated alone.
 const LARGE_PART: u64 = 6;
 
-/// The rows of a lake that do not fit into memory while they are gathered, divided into shares at once.
-#[derive(Debug, Default)]
-pub(super) struct SharedRows(Mutex<Option<Arc<Shared>>>);
-
+/// Rows that are divided into shares.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// For each events table with other keys.
     spreads: Vec<Spread>,
     /// No rows, with the columns of all.
     empty: Rows,
-}
-
-impl SharedRows {
-    pub fn is_used(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
 }
 
 impl Gathering<'_> {
@@ -150,18 +140,11 @@ impl Gathering<'_> {
     pub(super) fn put_in_shares(&self, events_tables: &[EventsTable], pieces: &mut Vec<Rows>) -> Result<()> {
         let (kinds, _) = kinds(events_tables);
         let Some(first) = pieces.first() else { return Ok(()) };
-        let shared = {
-            let mut shared = self.shared_rows.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*shared {
-                Some(shared) => Arc::clone(shared),
-                None => {
-                    let spreads = self.spreads(kinds.len(), self.shares_of(pieces, events_tables.len()))?;
-                    let columns = first.columns.iter().map(|(name, column)| (*name, column.slice(0, 0)));
-                    let empty = Rows { columns: columns.collect(), height: 0 };
-                    Arc::clone(shared.insert(Arc::new(Shared { spreads, empty })))
-                }
-            }
-        };
+        let shared = self.shared_rows.get(|| {
+            let spreads = self.spreads(kinds.len(), self.shares_of(pieces, events_tables.len()))?;
+            let columns = first.columns.iter().map(|(name, column)| (*name, column.slice(0, 0)));
+            Ok(Shared { spreads, empty: Rows { columns: columns.collect(), height: 0 } })
+        })?;
         let parts = pieces.drain(..).map(|piece| Relation::of_table(&TABLE, &piece)).collect();
         let Some(events) = Relation::stacked(parts)? else { return Ok(()) };
         self.divide(&kinds, with_places(events)?, &shared.spreads)
@@ -184,10 +167,8 @@ impl Gathering<'_> {
 
     /// The result for these rows.
     pub(super) fn of_shared_rows(&self) -> Result<Option<Flowed>> {
-        let shared = self.shared_rows.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((shared, (flow, events_tables))) = shared.zip(self.shares_at_once()) else {
-            return Ok(None);
-        };
+        let shared = self.shared_rows.take().zip(self.shares_at_once());
+        let Some((shared, (flow, events_tables))) = shared else { return Ok(None) };
         self.flow_room.renew();
         self.of_spreads(flow, events_tables, &shared.spreads, &shared.empty).map(Some)
     }
