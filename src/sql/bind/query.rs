@@ -1,6 +1,6 @@
 //! Binds queries: WITH, set operations, VALUES, OFFSET and LIMIT.
 
-use sqlparser::ast::{Expr, Ident, LimitClause, Query, SetExpr, With};
+use sqlparser::ast::{Expr, Ident, LimitClause, Query, SetExpr, SetQuantifier, With};
 
 use super::from;
 use super::resolve::Clause;
@@ -12,7 +12,7 @@ use crate::sql::scope::{Ctes, Scope};
 use crate::sql::syntax::calls::cells;
 use crate::sql::syntax::grouping::order_exprs;
 use crate::sql::syntax::limits::Limits;
-use crate::sql::syntax::{recursion, walk};
+use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::columns::column_names;
 use crate::sql::types::relation::Relation;
 use crate::sql::types::schema::combined;
@@ -102,10 +102,18 @@ impl Binder {
         query: &mut Query,
         (name, columns): (&str, &[String]),
     ) -> Result<Relation> {
-        let mut body = &mut *query.body;
-        while let SetExpr::Query(inner) = body {
-            body = &mut *inner.body;
-        }
+        let mut query = query;
+        let body = loop {
+            if !names::is_body_alone(query) {
+                return Err(SqlError::new(
+                    "a recursive table is nothing but a UNION: WITH, ORDER BY, OFFSET and LIMIT stand outside of it",
+                ));
+            }
+            match &mut *query.body {
+                SetExpr::Query(inner) => query = inner,
+                body => break body,
+            }
+        };
         let SetExpr::SetOperation { left, right, op, .. } = body else {
             return Err(SqlError::new("UNION is needed here"));
         };
@@ -128,6 +136,12 @@ impl Binder {
                 self.values.borrow_mut().push((values.clone(), fields.clone()));
                 Ok(Relation::without_rows(fields))
             }
+            SetExpr::SetOperation {
+                op,
+                set_quantifier:
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName,
+                ..
+            } => Err(SqlError::new(format!("{op} BY NAME is not supported: list the columns in one order"))),
             SetExpr::SetOperation { left, op, right, .. } => {
                 let (first, second) = (self.set(like, left)?, self.set(like, right)?);
                 Ok(Relation::without_rows(combined(*op, &first.fields, &second.fields)?))
