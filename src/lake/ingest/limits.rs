@@ -22,6 +22,8 @@ pub struct Limits {
 
 /// Memory that a process needs besides rows: its code, and the objects that are being read.
 const REST_BYTES: u64 = 128 << 20;
+/// The part of the rest that rows take: the allocator keeps some of what was freed.
+const ROWS_PART: (u64, u64) = (7, 8);
 /// Minimum memory for rows.
 const ROWS_BYTES_MIN: u64 = 12 << 20;
 /// Larger files are no better for readers.
@@ -35,7 +37,8 @@ impl Limits {
     /// Limits for a run in about `memory_bytes`, including reading. Files of full size need at least 256 MiB.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
-        let rows = memory_bytes.saturating_sub(REST_BYTES).max(ROWS_BYTES_MIN);
+        let (part, of) = ROWS_PART;
+        let rows = (memory_bytes.saturating_sub(REST_BYTES) / of * part).max(ROWS_BYTES_MIN);
         // Writing a file needs its rows and half as much again for the columns, while the rows of the next
         // one wait.
         let file_bytes = (rows / 5).min(FILE_BYTES_MAX);

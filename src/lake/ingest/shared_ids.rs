@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -83,7 +84,22 @@ impl State {
         }
         let ids = if events <= HELD_MAX { Ids::default() } else { Ids::on(disk).ok()? };
         let ids = Mutex::new(ids);
-        files.par_iter().try_for_each(|present| add_ids(disk, present, &ids)).ok()?;
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let work = || {
+            while let Some(present) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                failed.fetch_or(add_ids(disk, present, &ids).is_err(), Ordering::Relaxed);
+            }
+        };
+        // Threads that begin now take over the memory that those of the run have freed; the pool's have memory of
+        // their own, which they keep.
+        std::thread::scope(|scope| {
+            (1..rayon::current_num_threads().min(files.len()))
+                .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
+            work();
+        });
+        if failed.into_inner() {
+            return None;
+        }
         ids.into_inner().unwrap_or_else(PoisonError::into_inner).alike().ok()
     }
 }
