@@ -691,6 +691,6 @@ fn what_windows_sort_by_is_not_missed() {
             "SELECT eventid, rank() OVER (PARTITION BY upper(awsregion) ORDER BY substr(eventtime, 1, 16) DESC NULLS FIRST) AS r, count(*) OVER (PARTITION BY upper(awsregion) ORDER BY eventname ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS c, count(*) OVER (PARTITION BY upper(awsregion)) AS d FROM events",
             "SELECT eventid, sum(length(eventname)) OVER (PARTITION BY awsregion ORDER BY errorcode, eventtime) AS s, dense_rank() OVER (PARTITION BY awsregion ORDER BY errorcode, eventtime) AS f FROM events",
         ],
-        &[1 << 18, 1 << 20],
+        &[1 << 20],
     );
 }
