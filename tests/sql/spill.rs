@@ -679,3 +679,18 @@ fn each_side_of_a_join_has_conditions_of_its_own() {
         &[1 << 20, 8 << 20],
     );
 }
+
+/// What windows sort by is not looked at again once rows are sorted; whatever else their list shows is.
+#[test]
+fn what_windows_sort_by_is_not_missed() {
+    are_the_same(
+        &[
+            "SELECT count(*), max(before) FROM (SELECT lag(eventtime) OVER (PARTITION BY useridentity.arn ORDER BY eventtime, eventid) AS before FROM events)",
+            "SELECT useridentity.type AS t, lead(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime, eventid) AS n FROM events",
+            "SELECT e.*, row_number() OVER (PARTITION BY awsregion ORDER BY eventtime, eventid) AS n FROM events AS e",
+            "SELECT eventid, rank() OVER (PARTITION BY upper(awsregion) ORDER BY substr(eventtime, 1, 16) DESC NULLS FIRST) AS r, count(*) OVER (PARTITION BY upper(awsregion) ORDER BY eventname ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS c, count(*) OVER (PARTITION BY upper(awsregion)) AS d FROM events",
+            "SELECT eventid, sum(length(eventname)) OVER (PARTITION BY awsregion ORDER BY errorcode, eventtime) AS s, dense_rank() OVER (PARTITION BY awsregion ORDER BY errorcode, eventtime) AS f FROM events",
+        ],
+        &[1 << 20],
+    );
+}

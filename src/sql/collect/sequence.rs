@@ -123,7 +123,7 @@ impl Gathering<'_> {
             self.jobs,
             limits.cancelled.as_deref().unwrap_or(&never),
             |at| Ok((at < slices.count()).then_some(at)),
-            |at| Ok((0, caught(|| slices.rows(at))?)),
+            |at| Ok((0, caught(|| slices.rows(at, sequence.keys_looked_at()))?)),
             |rows| match rows.map_or(Ok(()), |rows| caught(|| look(Some(rows)))) {
                 Ok(()) => Ok(()),
                 Err(error) => {
@@ -159,7 +159,7 @@ struct Ahead<'s> {
 
 impl<'s> Ahead<'s> {
     fn new(sequence: &'s Sequence, totals: Totals, memory_bytes_max: u64) -> Self {
-        let last = vec![None; sequence.calls().len()];
+        let last = vec![None; sequence.carries().len()];
         Self {
             sequence,
             memory_bytes_max,
@@ -198,7 +198,7 @@ impl<'s> Ahead<'s> {
         }
         keys.iter_mut().for_each(|(values, _)| values.data = values.data.rechunk());
         let keys = Keys::of(keys, rows.height)?;
-        let found = (self.known + 1..=end).rev().find(|at| keys.get(at - 1) != keys.get(*at));
+        let found = (self.known + 1..=end).rev().find(|at| !keys.is_same(at - 1, *at));
         if found.is_none() {
             let bytes = rows.columns.iter().map(held_bytes).sum::<usize>() as u64;
             if bytes > self.memory_bytes_max / PEERS_PART {
@@ -218,26 +218,30 @@ impl<'s> Ahead<'s> {
         rows = rows.in_one_piece();
         let (reach, behind) = self.sequence.reach();
         let seen = rows.slice(0, end.saturating_add(behind));
-        let own: Vec<Option<u32>> = (self.known..end).map(|row| u32::try_from(row).ok()).collect();
-        let by = keys.get(..self.sequence.partition_keys()).unwrap_or_default();
-        let by = Keys::of(by, rows.height)?;
-        let partition = |row: usize| if row < rows.height { Some(by.get(row)) } else { None };
-        let ends_at = |from: usize, of: Option<&[u8]>| {
-            (from..rows.height).find(|row| partition(*row) != of).unwrap_or(rows.height)
-        };
-        let is_same = self.partition.is_some() && partition(0) == self.partition.as_deref();
+        let by = Keys::of(keys.get(..self.sequence.partition_keys()).unwrap_or_default(), rows.height)?;
+        let ends = (1..=rows.height).filter(|row| *row == rows.height || !by.is_same(row - 1, *row));
+        let ends: Vec<usize> = ends.collect();
+        let end_from = |row: usize| ends.iter().copied().find(|end| *end >= row).unwrap_or(rows.height);
+        let is_same = self.partition.as_ref().is_some_and(|partition| *partition == by.get(0));
         let count = if is_same { self.partition_rows - self.known } else { 0 };
+        let count_end = end_from(1);
         let so_far = SoFar {
             known: self.known,
             count,
-            count_end: ends_at(0, partition(0)),
-            value_end: ends_at(self.known, self.partition.as_deref()),
+            count_end,
+            value_end: match self.known {
+                0 if is_same => count_end,
+                0 => 0,
+                known => end_from(known),
+            },
             totals: self.totals.of_partitions(&by, rows.height, count),
         };
         let last = std::mem::take(&mut self.last);
         let mut next = last.clone();
-        let made = self.sequence.shown(&seen, &own, limits, |at, values| {
-            let carry = self.sequence.calls().get(at).map(|(_, carry)| *carry);
+        let of_seen = ends.iter().map(|end| *end.min(&seen.height)).collect::<Vec<_>>();
+        let mut windows = self.sequence.windows(&distinct(of_seen), &keys)?;
+        let made = self.sequence.shown(&seen, self.known..end, &mut windows, limits, |at, values| {
+            let carry = self.sequence.carries().get(at).copied();
             let carry = carry.ok_or_else(|| SqlError::new("a window function is missing"))?;
             let values = carry.adjusted(values, &so_far, last.get(at).and_then(Option::as_ref))?;
             if let (Some(slot), true) = (next.get_mut(at), carry.is_value()) {
@@ -246,10 +250,9 @@ impl<'s> Ahead<'s> {
             Ok(values)
         })?;
         self.last = next;
-        let begins =
-            (0..end).rev().find(|row| partition(*row) != partition(end - 1)).map_or(0, |row| row + 1);
+        let begins = ends.iter().copied().rev().find(|begins| *begins < end).unwrap_or(0);
         self.partition_rows = end - begins + if begins == 0 { so_far.count } else { 0 };
-        self.partition = partition(end - 1).map(<[u8]>::to_vec);
+        self.partition = Some(by.get(end - 1));
         let start = end.saturating_sub(reach);
         self.known = end - start;
         let rest = rows.slice(start, usize::MAX);
@@ -263,4 +266,10 @@ impl<'s> Ahead<'s> {
         self.rows = Some((rest, keys));
         Ok(made)
     }
+}
+
+/// Numbers in order, each once.
+fn distinct(mut numbers: Vec<usize>) -> Vec<usize> {
+    numbers.dedup();
+    numbers
 }

@@ -43,20 +43,20 @@ impl Gathering<'_> {
 /// Of the partitions in a slice, the first and the last one: only these can be in others, too.
 fn at_the_ends(slices: &Slices, at: usize, keys: usize) -> Result<Vec<Count>> {
     let (mut first, mut last): (Option<Count>, Option<Count>) = (None, None);
-    slices.each_key(at, keys, |key| {
-        count(&mut first, key, |key, known| key < known);
-        count(&mut last, key, |key, known| key > known);
+    slices.each_key(at, keys, |key, rows| {
+        count(&mut first, (key, rows), |key, known| key < known);
+        count(&mut last, (key, rows), |key, known| key > known);
     })?;
     last = last.filter(|(key, _)| first.as_ref().is_some_and(|(first, _)| first != key));
     Ok(first.into_iter().chain(last).collect())
 }
 
-/// Counts a row, if it has the same key, or one that is `wanted` in its place.
-fn count(known: &mut Option<Count>, key: &[u8], wanted: impl Fn(&[u8], &[u8]) -> bool) {
+/// Counts rows, if they have the same key, or one that is `wanted` in its place.
+fn count(known: &mut Option<Count>, (key, more): (&[u8], usize), wanted: impl Fn(&[u8], &[u8]) -> bool) {
     match known {
-        Some((same, rows)) if same.as_slice() == key => *rows += 1,
+        Some((same, rows)) if same.as_slice() == key => *rows += more,
         Some((other, _)) if !wanted(key, other) => {}
-        _ => *known = Some((key.to_vec(), 1)),
+        _ => *known = Some((key.to_vec(), more)),
     }
 }
 
@@ -76,11 +76,11 @@ impl Totals {
     /// each partition has in all. `by`: their keys; `before`: how many rows of the first one have come before.
     pub fn of_partitions(&self, by: &Keys, height: usize, before: usize) -> Vec<(usize, usize)> {
         let Some(longer) = &self.0 else { return Vec::new() };
-        let is_end = |row: &usize| *row == height || by.get(row - 1) != by.get(*row);
+        let is_end = |row: &usize| *row == height || !by.is_same(row - 1, *row);
         let (mut found, mut start, mut before) = (Vec::new(), 0, before);
         for end in (1..=height).filter(is_end) {
             let own = before + end - start;
-            found.push((end, longer.get(by.get(start)).copied().unwrap_or(own)));
+            found.push((end, longer.get(&by.get(start)).copied().unwrap_or(own)));
             (start, before) = (end, 0);
         }
         found
@@ -124,7 +124,7 @@ mod tests {
         assert!(totals.0.as_ref().unwrap().len() >= 2, "NULL and 20 are in several slices");
         let (mut seen, mut last, mut before) = (0, None, 0);
         for at in 0..slices.count() {
-            let Some((rows, keys)) = slices.rows(at).unwrap() else { continue };
+            let Some((rows, keys)) = slices.rows(at, 2).unwrap() else { continue };
             let numbers = rows.columns[0].i64().unwrap();
             let by = Keys::of(&keys[..1], rows.height).unwrap();
             let same = Some(numbers.get(0)) == last;

@@ -26,8 +26,8 @@ use crate::tables::Kind;
 struct Partitions {
     /// For each partition its rows, in order.
     rows: Vec<Vec<u32>>,
-    /// Peers are rows with equal ORDER BY keys.
-    keys: Vec<Series>,
+    /// Peers are rows with equal ORDER BY keys. `None`: these are not known.
+    keys: Option<Vec<Series>>,
     /// For each row the number of its peer group; computed when first needed.
     peers: OnceCell<Vec<u32>>,
     ordered: bool,
@@ -36,17 +36,46 @@ struct Partitions {
 
 /// Windows that several functions of a `SELECT` share, so that their rows are sorted once.
 #[derive(Default)]
-pub(in crate::sql) struct Windows(Vec<(Written, Rc<Partitions>)>);
+pub(in crate::sql) struct Windows {
+    known: Vec<(Written, Rc<Partitions>)>,
+    /// The partitions of all of them.
+    of_all: Option<Rc<Partitions>>,
+}
 
 impl Windows {
+    /// Windows over rows that stand in their order: `ends` are the ends of partitions. `peers` are numbers that are
+    /// equal for rows with equal ORDER BY keys, if [somebody looks](looks_at_peers) at them; `None`: all rows are
+    /// peers, as there is no ORDER BY.
+    pub fn in_order(ends: &[usize], ordered: bool, peers: Option<Vec<u32>>) -> Self {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let rows =
+            |(start, end): (usize, &usize)| (start..*end).filter_map(|row| u32::try_from(row).ok()).collect();
+        let partitions = Partitions {
+            rows: starts.zip(ends).map(rows).collect(),
+            keys: None,
+            peers: peers.map_or_else(OnceCell::new, OnceCell::from),
+            ordered,
+            height: ends.last().copied().unwrap_or(0),
+        };
+        Self { known: Vec::new(), of_all: Some(Rc::new(partitions)) }
+    }
+
     fn of(&mut self, scope: &Scope<'_>, window: &Window) -> Result<Rc<Partitions>> {
-        if let Some((_, partitions)) = self.0.iter().find(|(written, _)| *written == window.written) {
+        if let Some(partitions) = &self.of_all {
+            return Ok(Rc::clone(partitions));
+        }
+        if let Some((_, partitions)) = self.known.iter().find(|(written, _)| *written == window.written) {
             return Ok(Rc::clone(partitions));
         }
         let partitions = Rc::new(partitions(scope, window)?);
-        self.0.push((window.written.clone(), Rc::clone(&partitions)));
+        self.known.push((window.written.clone(), Rc::clone(&partitions)));
         Ok(partitions)
     }
+}
+
+/// Whether a window function can look at peers: the others count rows.
+pub(in crate::sql) fn looks_at_peers(name: &str) -> bool {
+    !matches!(name, "row_number" | "lag" | "lead" | "ntile")
 }
 
 /// The values of a window function. `windows` are those of earlier functions over the same rows.
@@ -56,8 +85,7 @@ pub(in crate::sql) fn evaluate(scope: &Scope<'_>, window: &Window, windows: &mut
 
 fn value(scope: &Scope<'_>, window: &Window, windows: &mut Windows) -> Result<Values> {
     let partitions = windows.of(scope, window)?;
-    let is_numbered = matches!(window.name.as_str(), "row_number" | "lag" | "lead" | "ntile");
-    if !is_numbered && (partitions.ordered || window.frame.is_some()) {
+    if looks_at_peers(&window.name) && (partitions.ordered || window.frame.is_some()) {
         partitions.know_peers()?;
     }
     let (arguments, ignores_nulls) = match &window.call {
@@ -94,15 +122,18 @@ fn partitions(scope: &Scope<'_>, window: &Window) -> Result<Partitions> {
             list.push(row);
         }
     }
-    Ok(Partitions { rows, keys: peers, peers: OnceCell::new(), ordered: !keys.is_empty(), height })
+    let ordered = !keys.is_empty();
+    Ok(Partitions { rows, keys: Some(peers), peers: OnceCell::new(), ordered, height })
 }
 
 impl Partitions {
     /// Determines which rows are peers.
     fn know_peers(&self) -> Result<()> {
-        if self.peers.get().is_none() {
-            let _ = self.peers.set(Groups::by(&self.keys, self.height)?.of_row);
+        if self.peers.get().is_some() || !self.ordered {
+            return Ok(());
         }
+        let keys = self.keys.as_ref().ok_or_else(|| SqlError::new("the keys of a window are not known"))?;
+        let _ = self.peers.set(Groups::by(keys, self.height)?.of_row);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 mod list;
 
+use std::ops::Range;
+
 use sqlparser::ast::{Expr, OrderByOptions};
 
 use super::sets::{combine, groups_of, value_rows};
@@ -195,15 +197,19 @@ fn project(scope: &Scope<'_>, select: &Select) -> Result<Projected> {
 pub(in crate::sql) fn windowed(
     scope: &Scope<'_>,
     select: &Select,
-    own: &[Option<u32>],
+    own: Range<usize>,
+    windows: &mut Windows,
     mut adjust: impl FnMut(usize, Values) -> Result<Values>,
 ) -> Result<Relation> {
-    let (mut known, mut windows): (Vec<(Expr, Values)>, _) = (Vec::new(), Windows::default());
+    let relation = scope.relation.slice(own.start, own.len());
+    let start = i64::try_from(own.start).unwrap_or(i64::MAX);
+    let mut known: Vec<(Expr, Values)> = Vec::new();
     for (at, (call, window)) in select.windows.iter().enumerate() {
-        let values = window::evaluate(scope, window, &mut windows)?;
-        known.push((call.clone(), adjust(at, values)?));
+        let values = adjust(at, window::evaluate(scope, window, windows)?)?;
+        let data = if values.constant { values.data } else { values.data.slice(start, relation.height) };
+        known.push((call.clone(), Values { data, ..values }));
     }
-    Scope { known: &known, ..*scope }.narrowed(own, |own| list::rows(own, &select.list))
+    list::rows(&Scope { relation: &relation, known: &known, ..*scope }, &select.list)
 }
 
 /// The rows of a side of a set operation.

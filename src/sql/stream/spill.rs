@@ -2,7 +2,7 @@
 //!
 //! - [`pack`]: columns → bytes, and back;
 //! - [`block_file`]: a temporary file of compressed blocks;
-//! - [`keys`]: sort keys as bytes that sort the same;
+//! - [`keys`]: sort keys: the order of rows, and bytes that sort the same as they do;
 //! - [`runs`]: rows with their sort keys, as they are written;
 //! - [`sorted`]: external sort: runs are sorted in memory, written, and merged;
 //! - [`slices`]: sorted runs in parts that several threads can merge at once;

@@ -43,6 +43,35 @@ impl Operators {
     }
 }
 
+/// What is made for the columns of the first rows, and taken for all others with the same ones.
+#[derive(Debug)]
+pub(super) struct Made<T>(Mutex<Option<(Vec<Field>, Arc<T>)>>);
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// A copy makes its own.
+impl<T> Clone for Made<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T> Made<T> {
+    pub fn of(&self, columns: &[Field], make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, known)) = known.filter(|(known, _)| known == columns) {
+            return Ok(known);
+        }
+        let made = Arc::new(make()?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((columns.to_vec(), Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
 fn tables<'t>(session: &'t Session<'_>, ctes: &'t Ctes) -> impl Iterator<Item = (&'t str, &'t [Field])> {
     let declared = session.catalog.tables.iter().map(|(name, rows)| (*name, rows.fields.as_slice()));
     declared.chain(ctes.fields())

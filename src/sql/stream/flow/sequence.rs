@@ -5,23 +5,31 @@
 //! whole numbers, `min` and `max`, from the first row to this one; and for frames of some rows. `count(*)` of whole
 //! partitions, and with it `ntile`, `percent_rank` and `cume_dist`, takes a second pass, which counts them. What a query
 //! makes of these rows is worked out like the rows of a table.
+//!
+//! What rows are sorted by is worked out once, and goes to disk with them; its columns do so only if the SELECT list
+//! looks at them.
 
 mod written;
 
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, SetExpr, TableAlias, TableFactor,
-    WindowType,
+    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, SelectItem, SetExpr, TableAlias,
+    TableFactor, Value, WindowSpec, WindowType,
 };
 
+use super::operators::Made;
 use super::{Flow, rowwise};
 use crate::model::Timestamp;
 use crate::sql::bind::Bound;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
+use crate::sql::expression::query;
+use crate::sql::expression::rows::SortKey;
 use crate::sql::functions::window::carried::Carry;
+use crate::sql::functions::window::{Windows, looks_at_peers};
 use crate::sql::memory::Limits;
 use crate::sql::plan::divide;
 use crate::sql::plan::divide::EventsTable;
@@ -32,11 +40,13 @@ use crate::sql::plan::scan::Scan;
 use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
+use crate::sql::stream::spill::keys::Keys;
 use crate::sql::stream::spill::runs::Keyed;
-use crate::sql::syntax::names::{is_body_alone, top};
+use crate::sql::syntax::names::{self, is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, grouping};
-use crate::sql::types::relation::Relation;
+use crate::sql::types::place::is_place;
+use crate::sql::types::relation::{Field, PLACE, Relation};
 use crate::sql::types::values::Values;
 use crate::tables::cloudtrail::TABLE;
 use written::Written;
@@ -49,13 +59,22 @@ const NAME: &str = "\0windows";
 pub(in crate::sql) struct Sequence {
     /// Made of the events.
     plan: Arc<Plan>,
+    /// The same where nobody looks at what the windows sort their rows by, which come sorted.
+    list: Arc<Plan>,
+    /// The columns that this one may look at; `None`: all.
+    names: Option<BTreeSet<String>>,
     partition_by: Vec<Expr>,
     order_by: SortKeys,
-    /// Its window functions.
-    calls: Vec<(Expr, Carry)>,
+    /// What its window functions carry from row to row.
+    carries: Vec<Carry>,
+    /// Whether one of these can look at which rows have equal keys.
+    needs_peers: bool,
     /// The events that it is made of.
     events_table: EventsTable,
     now: Timestamp,
+    operators: Made<query::Select>,
+    keys: Made<Vec<SortKey>>,
+    list_operators: Made<query::Select>,
 }
 
 type SortKeys = Vec<(Expr, OrderByOptions)>;
@@ -147,7 +166,7 @@ impl Finder<'_> {
         let mut written = Written { bound: self.bound, rows: &rows };
         let _ = visit_mut(&mut select.projection, &mut written);
         let (_, calls) = grouping::grouping(&select, None).ok()?;
-        let mut windows = Vec::new();
+        let (mut carries, mut needs_peers) = (Vec::new(), false);
         let (mut partition_by, mut order_by): (Option<Vec<Expr>>, Option<SortKeys>) = (None, None);
         for call in &calls.windows {
             let function = calls::as_call(call).ok()?;
@@ -157,30 +176,67 @@ impl Finder<'_> {
                 return None;
             }
             // What all rows of a partition have in common is the same in any order.
-            let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
+            let keys = sort_keys(spec);
             if carry != Carry::Total && *order_by.get_or_insert_with(|| SortKeys::clone(&keys)) != keys {
                 return None;
             }
-            windows.push((call.clone(), carry));
+            needs_peers |= looks_at_peers(&names::of_function(function));
+            carries.push(carry);
         }
         let (partition_by, order_by) = (partition_by?, order_by.unwrap_or_default());
-        let numbered = Query { body: Box::new(SetExpr::Select(Box::new(select))), ..query.clone() };
+        let mut list = select.clone();
+        let _ = visit_mut(&mut list.projection, &mut WithoutKeys(&order_by));
+        let is_starred =
+            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let names = (!list.projection.iter().any(is_starred)).then(|| names::parts_in(&list.projection));
+        let plan = |select| {
+            let body = Box::new(SetExpr::Select(Box::new(select)));
+            Arc::new(Plan::of(&self.bound.with(Query { body, ..query.clone() })))
+        };
         let sequence = Sequence {
-            plan: Arc::new(Plan::of(&self.bound.with(numbered))),
+            plan: plan(select),
+            list: plan(list),
+            names,
             partition_by,
             order_by,
-            calls: windows,
+            carries,
+            needs_peers,
             events_table: self.events_table.clone(),
             now: self.bound.now(),
+            operators: Made::default(),
+            keys: Made::default(),
+            list_operators: Made::default(),
         };
         Some((sequence, table))
+    }
+}
+
+fn sort_keys(spec: &WindowSpec) -> SortKeys {
+    spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect()
+}
+
+/// Puts a constant in the place of each key of windows: their rows are known to be sorted by it. The windows of calls
+/// that differ still do.
+struct WithoutKeys<'k>(&'k SortKeys);
+
+impl VisitorMut for WithoutKeys<'_> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+        let Some(WindowType::WindowSpec(spec)) = &mut function.over else {
+            return ControlFlow::Continue(());
+        };
+        let nothing = || Expr::Value(Value::Boolean(true).into());
+        let is_sorted = sort_keys(spec) == *self.0;
+        spec.partition_by.iter_mut().for_each(|key| *key = nothing());
+        spec.order_by.iter_mut().filter(|_| is_sorted).for_each(|key| key.expr = nothing());
+        ControlFlow::Continue(())
     }
 }
 
 impl Sequence {
     /// Rows before and behind others that their windows look at.
     pub fn reach(&self) -> (usize, usize) {
-        let reaches = || self.calls.iter().map(|(_, carry)| carry.reach());
+        let reaches = || self.carries.iter().map(|carry| carry.reach());
         (
             reaches().map(|(before, _)| before).max().unwrap_or(0),
             reaches().map(|(_, behind)| behind).max().unwrap_or(0),
@@ -189,12 +245,12 @@ impl Sequence {
 
     /// Whether rows with equal keys have to be looked at together.
     pub fn looks_at_peers(&self) -> bool {
-        self.calls.iter().any(|(_, carry)| carry.looks_at_peers())
+        self.carries.iter().any(|carry| carry.looks_at_peers())
     }
 
     /// Whether it has to be known how many rows each partition has.
     pub fn needs_totals(&self) -> bool {
-        self.calls.iter().any(|(_, carry)| *carry == Carry::Total)
+        self.carries.contains(&Carry::Total)
     }
 
     /// Number of keys that tell partitions apart; they are the first ones.
@@ -202,8 +258,31 @@ impl Sequence {
         self.partition_by.len()
     }
 
-    pub fn calls(&self) -> &[(Expr, Carry)] {
-        &self.calls
+    /// Number of keys that are looked at once rows are sorted; they are the first ones.
+    pub fn keys_looked_at(&self) -> usize {
+        let partition_keys = self.partition_keys();
+        let looks_at_all = self.needs_peers || self.looks_at_peers();
+        if looks_at_all { partition_keys + self.order_by.len() } else { partition_keys }
+    }
+
+    /// What each window function carries from row to row.
+    pub fn carries(&self) -> &[Carry] {
+        &self.carries
+    }
+
+    /// The windows over rows in their order, where partitions have these ends. `keys`: those that sort them.
+    pub fn windows(&self, ends: &[usize], keys: &[(Values, OrderByOptions)]) -> Result<Windows> {
+        let (height, ordered) = (ends.last().copied().unwrap_or(0), !self.order_by.is_empty());
+        if !self.needs_peers || !ordered {
+            return Ok(Windows::in_order(ends, ordered, None));
+        }
+        let keys = Keys::of(keys.get(self.partition_by.len()..).unwrap_or_default(), height)?;
+        let mut peer = 0;
+        let peers = (0..height).map(|row| {
+            peer += u32::from(row > 0 && !keys.is_same(row - 1, row));
+            peer
+        });
+        Ok(Windows::in_order(ends, ordered, Some(peers.collect())))
     }
 
     fn over<T>(
@@ -219,18 +298,41 @@ impl Sequence {
         work(&Scope::new(&session, &ctes, &nothing))
     }
 
-    /// The rows of events that are numbered, and what sorts them.
+    /// The rows of events that are numbered, and what sorts them. Columns that nobody looks at then are left out.
     pub fn rows(&self, events: Relation, limits: &Limits) -> Result<Keyed> {
-        self.over(self.events_table.table(events)?, limits, |like| {
-            let rows = select::rows(like, &lower::select(like.session, like.ctes, &self.plan)?)?;
+        let events = self.events_table.table(events)?;
+        let columns = events.fields.clone();
+        self.over(events, limits, |like| {
+            let select =
+                self.operators.of(&columns, || lower::select(like.session, like.ctes, &self.plan))?;
+            let rows = select::rows(like, &select)?;
             let scope = Scope { relation: &rows, ..*like };
-            let by =
-                self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
-            let keys = by.chain(self.order_by.iter().map(|(key, options)| (key, *options)));
-            let keys = keys.map(|(key, options)| Ok((scope.column(key)?, options)));
+            let keys = self.keys.of(&rows.fields, || self.keys(&scope))?;
+            let keys = keys.iter().map(|(key, options)| Ok((scope.values(key)?, *options)));
             let keys = keys.collect::<Result<Vec<_>>>()?;
-            Ok((rows, keys))
+            Ok((self.looked_at(&rows), keys))
         })
+    }
+
+    fn keys(&self, scope: &Scope<'_>) -> Result<Vec<SortKey>> {
+        let by = self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
+        let keys = by.chain(self.order_by.iter().map(|(key, options)| (key, *options)));
+        keys.map(|(key, options)| Ok((scope.resolve(key)?, options))).collect()
+    }
+
+    /// The columns that the list may look at.
+    fn looked_at(&self, rows: &Relation) -> Relation {
+        let Some(names) = &self.names else { return rows.clone() };
+        let is_looked_at = |field: &Field| {
+            field.is_date
+                || is_place(field)
+                || field.name == PLACE
+                || names.contains(&field.name.to_lowercase())
+        };
+        let fields = rows.fields.iter().enumerate();
+        let columns: Vec<usize> =
+            fields.filter(|(_, field)| is_looked_at(field)).map(|(index, _)| index).collect();
+        rows.with_columns(&columns)
     }
 
     /// What the SELECT shows of some of the rows that it has numbered, which are in order. `adjust` says what
@@ -238,19 +340,21 @@ impl Sequence {
     pub fn shown(
         &self,
         rows: &Relation,
-        own: &[Option<u32>],
+        own: Range<usize>,
+        windows: &mut Windows,
         limits: &Limits,
         adjust: impl FnMut(usize, Values) -> Result<Values>,
     ) -> Result<Relation> {
         self.over(Relation::default(), limits, |like| {
             let scope = Scope { relation: rows, ..*like };
-            select::windowed(&scope, &lower::listed(&scope, &self.plan)?, own, adjust)
+            let list = self.list_operators.of(&rows.fields, || lower::listed(&scope, &self.list))?;
+            select::windowed(&scope, &list, own, windows, adjust)
         })
     }
 
     /// The same where there are no events.
     pub fn nothing(&self, nothing: Relation, limits: &Limits) -> Result<Relation> {
-        let (rows, _) = self.rows(nothing, limits)?;
-        self.shown(&rows, &[], limits, |_, values| Ok(values))
+        let (rows, keys) = self.rows(nothing, limits)?;
+        self.shown(&rows, 0..0, &mut self.windows(&[], &keys)?, limits, |_, values| Ok(values))
     }
 }

@@ -72,6 +72,11 @@ impl Shape {
         Self { fields, options: keys.iter().map(|(_, options)| *options).collect() }
     }
 
+    /// The number of columns with the first `count` keys.
+    pub fn columns(&self, count: usize) -> usize {
+        self.fields.len() - self.options.len() + count.min(self.options.len())
+    }
+
     /// The sort keys of rows, followed by the positions of their events.
     pub fn keys(&self, rows: &Relation) -> Result<Keys> {
         let first = self.fields.len() - self.options.len();

@@ -43,8 +43,9 @@ impl Slices {
         self.runs.iter().flat_map(|run| &run.blocks).map(|(_, block)| block.height).sum()
     }
 
-    /// The rows of a slice in order, with the places of their events, and their keys; `None` if there are none.
-    pub fn rows(&self, at: usize) -> Result<Option<Keyed>> {
+    /// The rows of a slice in order, with the places of their events, and the first `count` of their keys; `None` if
+    /// there are none.
+    pub fn rows(&self, at: usize, count: usize) -> Result<Option<Keyed>> {
         let mut all = Vec::new();
         self.each_piece(at, |rows| {
             all.push(rows);
@@ -52,15 +53,21 @@ impl Slices {
         })?;
         let Some(all) = Relation::stacked(all)? else { return Ok(None) };
         let order = self.shape.keys(&all)?.order();
-        all.take(&order).map(|rows| Some(narrowed(rows)))
+        let wanted: Vec<usize> = (0..self.shape.columns(count)).collect();
+        all.with_columns(&wanted).take(&order).map(|rows| Some(narrowed(rows)))
     }
 
-    /// Gives the first `count` keys of the rows of a slice, in no order.
-    pub fn each_key(&self, at: usize, count: usize, mut give: impl FnMut(&[u8])) -> Result<()> {
+    /// Gives the first `count` keys of the rows of a slice, in no order, and how many rows with equal ones follow each
+    /// other.
+    pub fn each_key(&self, at: usize, count: usize, mut give: impl FnMut(&[u8], usize)) -> Result<()> {
         self.each_piece(at, |rows| {
             let (rows, keys) = narrowed(rows);
             let keys = Keys::of(keys.get(..count).unwrap_or_default(), rows.height)?;
-            (0..rows.height).for_each(|row| give(keys.get(row)));
+            let mut start = 0;
+            for end in (1..=rows.height).filter(|row| *row == rows.height || !keys.is_same(row - 1, *row)) {
+                give(&keys.get(start), end - start);
+                start = end;
+            }
             Ok(())
         })
     }

@@ -262,7 +262,7 @@ mod tests {
             assert_eq!(slices.count() > 1, bytes < u64::MAX, "{rows_each} {bytes}");
             let mut found = Vec::new();
             for at in 0..slices.count() {
-                let Some((rows, keys)) = slices.rows(at).unwrap() else { continue };
+                let Some((rows, keys)) = slices.rows(at, 2).unwrap() else { continue };
                 assert_eq!(keys.len(), 2);
                 let (numbers, texts) = (rows.columns[0].i64().unwrap(), rows.columns[1].str().unwrap());
                 found.extend(
