@@ -557,6 +557,21 @@ fn what_compares_events_with_others_is_not_refused() {
     );
 }
 
+/// Groups whose keys hardly repeat go to disk several times, and are put together in several pieces.
+#[test]
+fn groups_that_hardly_repeat_are_put_together_in_pieces() {
+    are_the_same(
+        &[
+            "SELECT eventid, count(*) AS n, min(eventtime), max(errorcode) FROM events GROUP BY 1",
+            "SELECT length(requestparameters), count(*) AS n FROM events GROUP BY requestparameters ORDER BY n DESC, 1 LIMIT 10",
+            "SELECT requestparameters AS p, eventid, count(errorcode) AS n FROM events GROUP BY 1, 2 ORDER BY 3, 2 DESC, 1",
+            "SELECT errorcode, count(DISTINCT eventid), count(DISTINCT concat(requestid, eventname)) FROM events GROUP BY 1",
+            "SELECT count(DISTINCT eventid), count(DISTINCT errorcode) FROM events",
+        ],
+        &[1 << 16, 1 << 17],
+    );
+}
+
 /// A query over the rows of another one gathers none of them.
 #[test]
 fn groups_of_groups_are_not_gathered() {
