@@ -1,5 +1,6 @@
 //! A query from its text to its answer.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast;
@@ -19,7 +20,7 @@ use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
 use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::preaggregation::plan::Plan;
-use crate::sql::syntax::{data_store, dialect, grouping, named_windows, names, params, walk};
+use crate::sql::syntax::{calls, data_store, dialect, grouping, named_windows, names, params, visit, walk};
 use crate::sql::types::relation::{Field, PLACE, Relation};
 use crate::sql::types::{event_data_store, place};
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
@@ -172,17 +173,31 @@ impl Query {
         let logical = logical::Plan::of(&bound);
         let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
         let (tables, mut query) = (bound.declared(), None);
-        if ways.plan.is_none() && ways.flow.is_none() {
+        let is_by_shares = ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_some());
+        if ways.plan.is_none() && (ways.flow.is_none() || is_by_shares) {
             let mut found = None;
             let split = around::split(bound.tree(), |inner| {
                 let ways = ways.of_inner(&bound.with(inner.clone()), lake);
+                let plan = ways.plan.as_ref();
                 let is_good = !grouping::has_offset(inner)
-                    && (ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small));
+                    && match is_by_shares {
+                        // Only where groups can be counted is there a quicker way than by shares.
+                        true => {
+                            plan.is_some_and(Plan::can_be_put_aside)
+                                && ways.flow.as_ref().is_some_and(Flow::are_groups_by_events)
+                        }
+                        false => plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small),
+                    };
                 found = is_good.then_some(ways);
                 is_good
             });
             query = split.zip(found);
         }
+        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
+            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
+        });
+        // Groups that do not fit into memory are looked at in pieces only.
+        let query = query.filter(|_| !is_by_shares || outer_flow.is_some());
         let is_by_piece = |ways: &Ways| {
             ways.plan.is_some() || ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_none())
         };
@@ -190,9 +205,6 @@ impl Query {
             true => None,
             false => Stages::of(&bound, (&ways.scan, &ways.filters, lake)),
         };
-        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
-            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
-        });
         let ((tree, outer), Ways { scan, filters, plan, flow, order_insensitive }) = match query {
             Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
             None => ((bound.into_tree(), None), ways),
@@ -262,6 +274,19 @@ impl Query {
     /// Names and values of its parameters.
     pub fn params(&self) -> Vec<(String, String)> {
         self.params.clone()
+    }
+
+    /// The first of its aggregates whose result has all values of a group in it, if there is one: it is what needs
+    /// much memory.
+    pub fn aggregate_with_all_values(&self) -> Option<&'static str> {
+        let mut found = None;
+        for tree in std::iter::once(&self.tree).chain(self.outer.as_ref().map(|outer| &outer.tree)) {
+            let _ = visit::expressions(tree, &mut |expr| {
+                found = found.or_else(|| calls::with_all_values(expr));
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        found
     }
 
     /// The tables that the query uses.

@@ -174,6 +174,11 @@ impl Flow {
         self.over(self.nothing()?, limits, |like, _| constants::limits(like, &self.tree))
     }
 
+    /// Whether its rows are groups, each of which is made by itself.
+    pub fn are_groups_alone(&self) -> bool {
+        matches!(self.reduction, Reduction::Groups(_)) && self.can_be_put_aside()
+    }
+
     /// Whether groups can be processed share by share, because no expression uses several of them.
     pub(super) fn can_be_put_aside(&self) -> bool {
         let is_of_several = top(&self.tree)
