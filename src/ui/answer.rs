@@ -3,13 +3,15 @@
 mod parquet;
 pub mod parts;
 
+use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::escape::Escape;
-use super::format::{Format, Look, Rows, write_document};
+use super::format::{Format, Look, Rows, Streamed, write_document};
 use super::quantity::{count, counted};
 use super::width;
 use crate::model::Coverage;
@@ -34,7 +36,9 @@ pub fn write(
 ) -> io::Result<()> {
     match look.format {
         Format::Table => write_table(out, look.columns, answer, rows_max),
-        Format::Json => write_document(out, "query", coverage, Body::of(answer)?),
+        Format::Json => {
+            write_json(out, coverage, answer, (0..answer.height()).map(|row| Ok(answer.json(row))))
+        }
         Format::Ndjson => write_lines(out, answer),
         Format::Csv => write_csv(out, answer),
         Format::Parquet => write_parquet(out, answer),
@@ -54,22 +58,34 @@ struct AnswerColumn<'a> {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<'a, R> {
     columns: Vec<AnswerColumn<'a>>,
-    rows: Vec<Box<RawValue>>,
+    rows: R,
 }
 
-impl<'a> Body<'a> {
-    fn of(answer: &'a Answer) -> io::Result<Self> {
-        let columns = answer
-            .columns()
-            .zip(answer.keys())
-            .map(|((_, kind), name)| AnswerColumn { name, r#type: kind.to_string() })
-            .collect();
-        let rows = (0..answer.height())
-            .map(|row| RawValue::from_string(answer.json(row)))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { columns, rows })
+/// Writes a document with these rows, each of which is a JSON object; `columns` has the names and types.
+fn write_json(
+    out: &mut dyn Write,
+    coverage: &Coverage,
+    columns: &Answer,
+    rows: impl Iterator<Item = io::Result<String>>,
+) -> io::Result<()> {
+    let names = columns.columns().zip(columns.keys());
+    let columns = names.map(|((_, kind), name)| AnswerColumn { name, r#type: kind.to_string() }).collect();
+    let rows =
+        Streamed(Slot::new(Some(rows.map(|row| Row(row.and_then(|row| Ok(RawValue::from_string(row)?)))))));
+    write_document(out, "query", coverage, Body { columns, rows })
+}
+
+/// A row that is read while the document is written.
+struct Row(io::Result<Box<RawValue>>);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(row) => row.serialize(serializer),
+            Err(error) => Err(S::Error::custom(error)),
+        }
     }
 }
 

@@ -52,11 +52,14 @@ impl Destination {
     }
 
     fn file(path: &Path) -> io::Result<Self> {
+        // `/dev/stdout` and `/dev/fd/3` are links whose targets have no path.
+        if fs::metadata(path).is_ok_and(|found| !found.is_dir() && !found.is_file()) {
+            return Ok(Self::Special(path.to_owned()));
+        }
         // A symbolic link stays one: the file that it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| followed(path));
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
-            Ok(found) if !found.is_file() => Ok(Self::Special(path)),
             // Tried out now: an hour of reading must not end with "permission denied".
             _ => temporary(&path).map(|_| Self::File(path)),
         }

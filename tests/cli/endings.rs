@@ -178,8 +178,8 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
         assert_eq!(status.code(), Some(2), "{rest}");
     }
     // A file is not affected by a closed stdout, and redirecting to /dev/null is intentional.
-    for rest in ["-o out.json >&-", ">/dev/null", "1<>/dev/null"] {
-        let command = format!("cd \"$2\" && exec \"$0\" detect \"$1\" --format json -q {rest}");
+    for rest in ["-o out.json >&-", ">/dev/null", "1<>/dev/null", "-o /dev/stdout | grep -q coverage"] {
+        let command = format!("cd \"$2\" && \"$0\" detect \"$1\" --format json -q {rest}");
         let arguments = [
             "-c",
             &command,

@@ -25,7 +25,8 @@ use crate::sql::{
 };
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::answer::parts::{self, Origin, Parts};
+use crate::ui::answer::parts::{Origin, Parts};
+use crate::ui::Format;
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
@@ -78,16 +79,9 @@ impl Args {
         let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } =
             self.read(talk, &query, &asked)?;
         let whole = match outgoing {
-            Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
+            Some(Outgoing::Disk(ordered)) if self.explain => {
                 let whole = ordered.whole(&self.limits(&cancelled));
-                Some(whole.map_err(|error| {
-                    match error.is_of_memory() {
-                        true => Failure::new("cannot answer this query")
-                            .because(error)
-                            .advise("--format csv, ndjson and parquet have any number of rows"),
-                        false => not_answered(&error),
-                    }
-                })?)
+                Some(whole.map_err(|error| not_answered(&error))?)
             }
             Some(outgoing) => {
                 let rows = self.write(&outgoing, &destination, &mut coverage, &cancelled)?;
@@ -143,20 +137,32 @@ impl Args {
         let parts = Parts { origin, jobs: self.jobs().get(), cancelled, failure: None.into() };
         let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
         let look = look(&self.common.show, destination);
-        let written = destination.write(|out| parts.write(out, look, self.rows));
+        let (written, spooled) = match look.format {
+            Format::Json => {
+                let spill = self.spill()?;
+                let file = spill.file().map_err(|error| not_answered(&error))?;
+                let spooled =
+                    parts.spool(file).map_err(|error| not_answered(&spill.failed("written", &error)));
+                (Ok(None), Some(spooled))
+            }
+            _ => (destination.write(|out| parts.write(out, look, self.rows)), None),
+        };
         if let Some(error) = parts.failure.take() {
             return Err(not_answered(&error));
         }
         coverage.partial |= cancelled.load(Ordering::Relaxed);
-        let Some(lake) = lake else { return written };
-        // Files that could be read in the first pass and not in the second.
-        let after = lake.coverage();
-        let more = after.objects_failed.saturating_sub(before);
-        coverage.objects_failed += more;
-        coverage.objects_listed += more;
-        let known = after.failures.len().saturating_sub(usize::try_from(more).unwrap_or(usize::MAX));
-        coverage.failures.extend(after.failures.into_iter().skip(known));
-        written
+        if let Some(lake) = lake {
+            // Files that could be read in the first pass and not in the second.
+            let after = lake.coverage();
+            let more = after.objects_failed.saturating_sub(before);
+            coverage.objects_failed += more;
+            coverage.objects_listed += more;
+            let known = after.failures.len().saturating_sub(usize::try_from(more).unwrap_or(usize::MAX));
+            coverage.failures.extend(after.failures.into_iter().skip(known));
+        }
+        let Some(spooled) = spooled.transpose()? else { return written };
+        let written = destination.write(|out| parts.write_json(out, coverage, &spooled))?;
+        Ok(written.map(|()| spooled.rows))
     }
 
     /// The SQL itself.
@@ -273,7 +279,7 @@ impl Args {
             let gathering = Gathering::new(query, asked, lake.clone(), memory);
             let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
-                Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
+                Way::Best if !self.explain => gathering.exporting(),
                 Way::Best => gathering,
                 Way::Uncounted => gathering.without_counting(),
                 Way::Rows => gathering.over_rows(),

@@ -34,11 +34,12 @@ pub struct Spill {
 
 impl Spill {
     /// A new temporary file.
-    fn file(&self) -> Result<File> {
+    pub(crate) fn file(&self) -> Result<File> {
         tempfile::tempfile_in(&self.folder).map_err(|error| self.failed("made", &error))
     }
 
-    fn failed(&self, what: &str, error: &io::Error) -> SqlError {
+    /// The error if a temporary file cannot be made, written or read.
+    pub(crate) fn failed(&self, what: &str, error: &io::Error) -> SqlError {
         let reason = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "there is no space left".to_owned(),
             _ => error.to_string(),

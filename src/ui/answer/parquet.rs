@@ -1,11 +1,15 @@
 //! Rows of an answer → a Parquet file: a row group for each part, its columns encoded and compressed in
 //! parallel.
 
-use std::io::Write;
+mod footer;
+
+use std::cell::Cell;
+use std::io::{self, Write};
 
 use polars::frame::chunk_df_for_writing;
 use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
 use polars_arrow::array::ArrayRef;
+use polars_arrow::datatypes::ArrowSchema;
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType,
@@ -13,6 +17,8 @@ use polars_parquet::write::{
     fallible_streaming_iterator, get_dtype_encoding,
 };
 use rayon::prelude::*;
+
+use footer::{Groups, MAGIC, Pages};
 
 /// Maximum number of rows in a row group if all rows are in memory.
 const GROUP_ROWS_MAX: usize = 512 * 512;
@@ -22,7 +28,11 @@ const LEVEL: i32 = 1;
 
 /// A file that is being written to `W`.
 pub(super) struct Writer<W: Write> {
-    file: FileWriter<W>,
+    out: W,
+    /// How many bytes have been written.
+    at: i64,
+    groups: Groups,
+    schema: ArrowSchema,
     /// How each column's leaves are encoded.
     encodings: Vec<Vec<Encoding>>,
     options: WriteOptions,
@@ -30,7 +40,7 @@ pub(super) struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Begins a file with these columns.
-    pub(super) fn new(out: W, columns: &Schema) -> PolarsResult<Self> {
+    pub(super) fn new(mut out: W, columns: &Schema) -> PolarsResult<Self> {
         let schema = columns.to_arrow(CompatLevel::newest());
         let encodings = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
         let options = WriteOptions {
@@ -39,15 +49,17 @@ impl<W: Write> Writer<W> {
             compression: CompressionOptions::Zstd(Some(ZstdLevel::try_new(LEVEL)?)),
             data_page_size: None,
         };
-        Ok(Self { file: FileWriter::try_new(out, schema, options)?, encodings, options })
+        out.write_all(MAGIC)?;
+        Ok(Self { out, at: MAGIC.len() as i64, groups: Groups::default(), schema, encodings, options })
     }
 
     /// Writes rows with the columns of the file, one row group for each chunk.
     pub(super) fn write(&mut self, rows: &DataFrame) -> PolarsResult<()> {
         for batch in rows.iter_chunks(CompatLevel::newest(), false).filter(|batch| !batch.is_empty()) {
-            let height = batch.len() as u64;
-            let types = self.file.parquet_schema().fields();
-            let columns = batch.columns().par_iter().zip(types).zip(&self.encodings);
+            let (bytes, is_end) = (Cell::new(0), Cell::new(false));
+            let pages = Pages { out: &mut self.out, magic: MAGIC.len(), bytes: &bytes, is_end: &is_end };
+            let mut file = FileWriter::try_new(pages, self.schema.clone(), self.options)?;
+            let columns = batch.columns().par_iter().zip(file.parquet_schema().fields()).zip(&self.encodings);
             let packed =
                 columns.map(|((array, kind), encodings)| packed(array, kind, encodings, self.options));
             let packed: Vec<_> = packed.collect::<PolarsResult<Vec<_>>>()?.into_iter().flatten().collect();
@@ -55,7 +67,14 @@ impl<W: Write> Writer<W> {
                 let pages = fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok));
                 Ok(DynStreamingIterator::<'_, CompressedPage, PolarsError>::new(pages))
             });
-            self.file.write(height, DynIter::new(pages))?;
+            file.write(batch.len() as u64, DynIter::new(pages))?;
+            is_end.set(true);
+            file.end(Some(Vec::new()))?;
+            let (_, metadata) = file.into_inner_and_metadata();
+            for group in metadata.row_groups {
+                self.groups.add(group, self.at - MAGIC.len() as i64)?;
+            }
+            self.at += bytes.get();
         }
         Ok(())
     }
@@ -69,7 +88,9 @@ impl<W: Write> Writer<W> {
 
     /// Writes the end of the file, including the Arrow schema for readers that use it.
     pub(super) fn finish(mut self) -> PolarsResult<()> {
-        self.file.end(None).map(|_| ())
+        let mut none = FileWriter::try_new(io::sink(), self.schema, self.options)?;
+        none.end(None)?;
+        self.groups.finish(&mut self.out, &none.into_inner_and_metadata().1)
     }
 }
 
@@ -166,7 +187,16 @@ mod tests {
                 .unwrap();
         }
         writer.finish().unwrap();
-        assert_eq!(read_metadata(&mut Cursor::new(&parts)).unwrap().row_groups.len(), 3);
+        let metadata = read_metadata(&mut Cursor::new(&parts)).unwrap();
+        assert_eq!((metadata.row_groups.len(), metadata.num_rows), (3, 1_000));
+        // What readers of single columns need: where they lie, one behind the other and none beyond the end.
+        let mut end = MAGIC.len() as u64;
+        for chunk in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
+            let range = chunk.byte_range();
+            assert!(range.start >= end && range.end > range.start && range.end < parts.len() as u64);
+            end = range.end;
+        }
+        assert!(metadata.key_value_metadata().as_ref().is_some_and(|pairs| pairs[0].key == "ARROW:schema"));
         assert!(read(&parts).equals_missing(&all));
     }
 

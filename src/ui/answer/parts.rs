@@ -1,19 +1,20 @@
 //! An answer in several parts: workers format the parts, which are then written in order.
 
 use std::cell::Cell;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{cells_of, csv_rows, parquet, write_csv, write_lines, write_shown};
+use zstd::stream::read::Decoder;
+
+use super::{cells_of, csv_rows, parquet, write_csv, write_json, write_lines, write_shown};
 use crate::lake::LakeFeed;
+use crate::model::Coverage;
 use crate::sql::{Answer, Export, Interrupted, Ordered, SqlError};
 use crate::ui::format::{Format, Look, Rows};
 
-/// Whether a format can be written in parts. A JSON document cannot: it begins with what is known only at
-/// the end.
-pub fn can_be(format: Format) -> bool {
-    format != Format::Json
-}
+/// The level of zstd for rows that are written and read once.
+const LEVEL: i32 = 1;
 
 /// Where the rows come from.
 #[derive(Clone, Copy)]
@@ -37,13 +38,49 @@ pub struct Parts<'a> {
     pub failure: Cell<Option<SqlError>>,
 }
 
+/// The rows of a JSON document in a temporary file: the document begins with what is known only when all rows
+/// have been read.
+pub struct Spooled {
+    file: File,
+    pub rows: u64,
+}
+
 impl Parts<'_> {
-    /// Writes all rows and returns their number. A table shows at most `rows_max`.
-    pub fn write(&self, out: &mut dyn Write, look: Look, rows_max: usize) -> io::Result<u64> {
-        let columns = match self.origin {
+    /// Writes the rows to a temporary file, as compressed JSON.
+    pub fn spool(&self, mut file: File) -> io::Result<Spooled> {
+        // Without rows it is not an empty file, which would be no compressed one.
+        file.write_all(&zstd::bulk::compress(&[], LEVEL)?)?;
+        let compressed = |part: &Answer| {
+            let mut text = String::new();
+            (0..part.height()).for_each(|row| {
+                text.push_str(&part.json(row));
+                text.push('\n');
+            });
+            zstd::bulk::compress(text.as_bytes(), LEVEL)
+        };
+        let rows = self.each(compressed, |part| file.write_all(&part))?;
+        file.rewind()?;
+        Ok(Spooled { file, rows })
+    }
+
+    /// Writes a JSON document with the rows of a temporary file.
+    pub fn write_json(&self, out: &mut dyn Write, coverage: &Coverage, spooled: &Spooled) -> io::Result<()> {
+        let lines = BufReader::new(Decoder::new(&spooled.file)?).lines();
+        write_json(out, coverage, self.columns(), lines)
+    }
+
+    /// The columns of the answer, without rows.
+    fn columns(&self) -> &Answer {
+        match self.origin {
             Origin::Lake { export, .. } => export.columns(),
             Origin::Disk(ordered) => ordered.columns(),
-        };
+        }
+    }
+
+    /// Writes all rows and returns their number, in a format that can be written in parts. A table shows at
+    /// most `rows_max`.
+    pub fn write(&self, out: &mut dyn Write, look: Look, rows_max: usize) -> io::Result<u64> {
+        let columns = self.columns();
         match look.format {
             Format::Csv => {
                 write_csv(out, columns)?;
