@@ -8,14 +8,10 @@
 //!
 //! - this file: the result ([`Bound`]), and the binder itself; `query`: queries and common table expressions;
 //! - `from` and `join`: tables; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
-//! - `typing`: the types of expressions.
+//! - `typing`: the types of a SELECT, and of the queries in its expressions.
 //!
-//! What is run are operators ([`operators`]), whose expressions find columns by their numbers. The same binder makes
-//! them, of a query whose names have been resolved: over the columns that were read, which are mostly fewer than
-//! those that are declared, and once for all rows.
-//!
-//! The columns of every operator follow from those of its inputs. Only functions define themselves what they accept
-//! and return: the type of a call is that of what it makes of columns without rows. No operator is run for it.
+//! The columns of every clause follow from those of the tables below it, and the types of expressions from what they
+//! make of columns without rows ([`types`]). Nothing is run for it.
 
 mod from;
 mod join;
@@ -23,22 +19,22 @@ mod query;
 mod resolve;
 mod select;
 mod typing;
-mod unused;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sqlparser::ast::{Expr, Ident, Query, Select, TableAlias, TableFactor, TableWithJoins, Values};
+use sqlparser::ast::{Ident, Query, Select, TableAlias, TableFactor, TableWithJoins, Values};
 
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
-use crate::sql::expression::query::{self as operators, Subquery};
+use crate::sql::eval::resolve::select::Selected;
+use crate::sql::eval::types;
 use crate::sql::scope::{Ctes, Scope, Session, Via};
 use crate::sql::syntax::names;
 use crate::sql::types::relation::{Field, Relation};
-use crate::tables::{Kind, Table};
+use crate::tables::Table;
 
 /// The surrounding query, and how its rows relate to those of this one.
 type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
@@ -50,18 +46,9 @@ pub(in crate::sql) struct Bound {
     now: Timestamp,
 }
 
-/// The types of a SELECT.
-#[derive(Debug, Clone)]
-pub(in crate::sql) struct Selected {
-    /// Of keys of groups, aggregates and window functions.
-    pub computed: Vec<(Expr, Kind)>,
-    /// The columns of its list.
-    pub columns: Vec<Field>,
-}
-
 /// The state of the binder.
 struct Binder {
-    /// The memory that constants may take, and tables whose columns differ from those that are declared.
+    /// The memory that constants may take.
     catalog: Catalog,
     /// `current_timestamp`, in milliseconds.
     now: i64,
@@ -79,38 +66,6 @@ struct Binder {
     subqueries: RefCell<Vec<(Query, Relation)>>,
     /// Number of unique names so far.
     given: Cell<usize>,
-    /// Whether names have been resolved before.
-    is_named: bool,
-}
-
-/// The operators of a bound query, or of a part of one, over the tables of the session and these.
-pub(in crate::sql) fn planned(session: &Session<'_>, ctes: &Ctes, query: &Query) -> Result<operators::Query> {
-    let binder = Binder::over(session);
-    Ok(binder.query(&ctes.without_rows(), None, &mut query.clone())?.0)
-}
-
-/// The same of a query in an expression over the rows of `scope`.
-pub(in crate::sql) fn subquery(scope: &Scope<'_>, query: &Query) -> Result<Subquery> {
-    let (binder, ctes) = (Binder::over(scope.session), scope.ctes.without_rows());
-    scope.narrowed(&[], |scope| binder.planned(&Scope { ctes: &ctes, ..*scope }, query))
-}
-
-/// The same of a SELECT.
-pub(in crate::sql) fn select(like: &Scope<'_>, select: &Select) -> Result<operators::Select> {
-    let (binder, ctes) = (Binder::over(like.session), like.ctes.without_rows());
-    let session = binder.session();
-    let like = Scope { session: &session, ctes: &ctes, ..*like };
-    Ok(binder.select(&like, &mut select.clone(), None)?.0)
-}
-
-/// The same of a SELECT, without FROM and WHERE, over the rows of `scope`.
-pub(in crate::sql) fn listed(scope: &Scope<'_>, select: &Select) -> Result<operators::Select> {
-    let (binder, ctes) = (Binder::over(scope.session), scope.ctes.without_rows());
-    let session = binder.session();
-    scope.narrowed(&[], |scope| {
-        let scope = Scope { session: &session, ctes: &ctes, ..*scope };
-        Ok(binder.listed(&scope, select, None)?.0)
-    })
 }
 
 impl Bound {
@@ -137,10 +92,6 @@ impl Bound {
 
     pub fn tree(&self) -> &Query {
         &self.tree
-    }
-
-    pub fn into_tree(self) -> Query {
-        self.tree
     }
 
     pub fn now(&self) -> Timestamp {
@@ -219,17 +170,11 @@ impl Binder {
             values: RefCell::default(),
             subqueries: RefCell::default(),
             given: Cell::new(0),
-            is_named: false,
         }
     }
 
-    /// A binder of queries whose names have been resolved, over the tables of a session.
-    fn over(session: &Session<'_>) -> Self {
-        Self { catalog: session.catalog.without_rows(), is_named: true, ..Self::new(session.now) }
-    }
-
     fn session(&self) -> Session<'_> {
-        Session { catalog: &self.catalog, now: self.now, lenient: true, evaluator: self }
+        types::session(&self.catalog, self.now, self)
     }
 
     /// A unique name for a table that the query calls `written`.
@@ -239,10 +184,7 @@ impl Binder {
     }
 
     /// Gives a table in FROM a unique name. `table` is its name without an alias.
-    fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
-        if self.is_named {
-            return;
-        }
+    fn give_name<'a>(&self, alias: &'a mut Option<TableAlias>, table: &Ident) -> &'a TableAlias {
         let alias = alias.get_or_insert_with(|| TableAlias {
             explicit: false,
             name: table.clone(),
@@ -250,72 +192,6 @@ impl Binder {
             at: None,
         });
         alias.name = Ident { quote_style: None, value: self.name(&alias.name.value), span: alias.name.span };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use polars::prelude::{NamedFrom, Series};
-
-    use super::operators::{Body, Tables};
-    use super::*;
-    use crate::sql::eval;
-    use crate::sql::expression::Node;
-    use crate::sql::syntax::dialect;
-    use crate::tables::{Rows, cloudtrail};
-
-    fn bound(sql: &str) -> Bound {
-        let mut tree = dialect::parse(sql).unwrap();
-        names::lower(&mut tree);
-        Bound::of(tree, Timestamp::from_millis(0)).unwrap()
-    }
-
-    #[test]
-    fn operators_find_columns_among_those_that_were_read() {
-        let bound = bound(
-            "SELECT name, (SELECT max(u.eventname) FROM cloudtrail_logs u WHERE u.awsregion = t.name) AS other
-             FROM (SELECT eventname AS name FROM cloudtrail_logs WHERE awsregion = 'eu-west-1') t",
-        );
-        let (mut catalog, ctes) = (Catalog::default(), Ctes::default());
-        let column = |name: &'static str| (name, Series::new(name.into(), ["x"]));
-        let columns = vec![column("eventname"), column("awsregion")];
-        catalog.insert(&cloudtrail::TABLE, &Rows { columns, height: 1 });
-        let query = planned(&eval::session(&catalog, 0), &ctes, bound.tree()).unwrap();
-        let Body::Select(outer) = query.body else { panic!("a SELECT") };
-        let Tables::Derived { query: inner, .. } = &outer.from else { panic!("a subquery in FROM") };
-        let Body::Select(inner) = &inner.body else { panic!("a SELECT") };
-        let Node::Compare { left, .. } = &inner.conditions[0].node else { panic!("a comparison") };
-        // Of all columns of the table it is the second that has been read.
-        assert!(matches!(left.node, Node::Column { index: 1, .. }));
-        let value = |at: usize| match &outer.list.items[at] {
-            crate::sql::expression::list::Item::Value { value, .. } => value.node.clone(),
-            item => panic!("{item:?}"),
-        };
-        assert!(matches!(value(0), Node::Column { index: 0, .. }));
-        // The subquery is made once, with the one value that it takes from outside.
-        let Node::Scalar(subquery) = value(1) else { panic!("a subquery") };
-        assert!(
-            matches!(subquery.outside.as_slice(), [only] if matches!(only.node, Node::Column { index: 0, .. }))
-        );
-        assert_eq!(subquery.fields[0].kind, Kind::Varchar);
-        assert!(subquery.query.is_some());
-    }
-
-    #[test]
-    fn a_bound_query_is_planned_as_it_stands() {
-        let bound = bound(
-            "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3)
-             SELECT 2 AS two, count(*) FROM r CROSS JOIN UNNEST(ARRAY[1, 2]) AS u (x) GROUP BY 1 HAVING two > 1
-             ORDER BY 2 LIMIT 1 + 1",
-        );
-        // The key is the number 2, and not the second item of the list.
-        let (catalog, ctes) = (Catalog::default(), Ctes::default());
-        let query = planned(&eval::session(&catalog, 0), &ctes, bound.tree()).unwrap();
-        assert!(matches!(query.commons[0].rows, operators::CommonRows::Recursive { all: true, .. }));
-        let Body::Select(select) = query.body else { panic!("a SELECT") };
-        let groups = select.groups.unwrap();
-        assert!(matches!(&groups.keys[0].1.node, Node::Literal(_)));
-        assert_eq!((groups.aggregates.len(), select.order_by.len()), (1, 1));
-        assert!(query.limit.count.is_some());
+        alias
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod constants;
 pub(super) mod resolve;
+pub(super) mod types;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::sql::expression::query::Subquery;
 use crate::sql::expression::{Expression, Node};
 use crate::sql::functions::fields::fields;
 use crate::sql::functions::{self, choice, lambda, like, other_types, partition, predicate};
-use crate::sql::scope::{Evaluator, Scope, Session, Via};
+use crate::sql::scope::{Evaluator, Resolver, Scope, Session, Via};
 use crate::sql::types::values::Values;
 use crate::sql::types::{arithmetic, cast, clock, compare};
 use crate::tables::Kind;
@@ -21,13 +22,9 @@ use crate::tables::Kind;
 /// What evaluates expressions in which no query stands.
 struct Alone;
 
-impl Evaluator for Alone {
+impl Resolver for Alone {
     fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
         resolve::expression(scope, expr)
-    }
-
-    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
-        value(scope, &expression.node)
     }
 
     fn subquery(&self, _scope: &Scope<'_>, query: &Query) -> Result<Arc<Subquery>> {
@@ -35,9 +32,15 @@ impl Evaluator for Alone {
     }
 }
 
+impl Evaluator for Alone {
+    fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values> {
+        value(scope, &expression.node)
+    }
+}
+
 /// An evaluation of expressions in which no query stands. `now` is `current_timestamp`, milliseconds.
 pub(in crate::sql) fn session(catalog: &Catalog, now: i64) -> Session<'_> {
-    Session { catalog, now, lenient: false, evaluator: &Alone }
+    Session { catalog, now, lenient: false, resolver: &Alone, evaluator: &Alone }
 }
 
 /// The value of an expression for every row. Its names have been resolved for rows with the same columns.

@@ -1,6 +1,5 @@
 //! A query from its text to its answer.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast;
@@ -11,7 +10,8 @@ use crate::sql::bind::Bound;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::panics;
-use crate::sql::plan::around::{self, Outer};
+use crate::sql::plan::around;
+use crate::sql::plan::logical::Operator;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
@@ -20,7 +20,8 @@ use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
 use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::preaggregation::plan::Plan;
-use crate::sql::syntax::{calls, data_store, dialect, grouping, named_windows, names, params, visit, walk};
+use crate::sql::syntax::calls::with_all_values;
+use crate::sql::syntax::{data_store, dialect, grouping, named_windows, names, params, walk};
 use crate::sql::types::relation::{Field, PLACE, Relation};
 use crate::sql::types::{event_data_store, place};
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
@@ -28,8 +29,8 @@ use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 /// A parsed and checked query.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// The bound syntax tree.
-    tree: ast::Query,
+    /// What is run over the events.
+    run: Arc<logical::Plan>,
     params: Vec<(String, String)>,
     now: Timestamp,
     scan: Scan,
@@ -43,13 +44,13 @@ pub struct Query {
     logical: Arc<logical::Plan>,
     /// How it is answered by counting, if that is possible.
     plan: Option<Plan>,
-    /// If `tree` is the inner query of another one: that one.
-    outer: Option<Outer>,
+    /// If that is the inner query of another one: that one.
+    outer: Option<Arc<logical::Plan>>,
     /// How it is evaluated piece by piece, if that is possible.
     flow: Option<Flow>,
     /// How it is evaluated in stages, if that is possible.
     stages: Option<Stages>,
-    /// If `tree` is an inner query, how the one around it is evaluated in pieces of its rows.
+    /// If there is one, how the one around it is evaluated in pieces of its rows.
     outer_flow: Option<Flow>,
 }
 
@@ -115,11 +116,10 @@ impl Ways {
     }
 
     /// The same for an inner query, which needs no more than the whole one.
-    fn of_inner(&self, bound: &Bound, lake: bool) -> Self {
+    fn of_inner(&self, planned: (&Bound, &logical::Plan), lake: bool) -> Self {
         let (scan, filters) = (self.scan.clone(), self.filters.clone());
-        let logical = logical::Plan::of(bound);
-        let (order_insensitive, plan) = Self::counting((bound, &logical), &scan, &filters, lake);
-        let flow = Flow::of((bound, &logical), &scan, &filters, lake);
+        let (order_insensitive, plan) = Self::counting(planned, &scan, &filters, lake);
+        let flow = Flow::of(planned, &scan, &filters, lake);
         Self { scan, filters, order_insensitive, plan, flow }
     }
 
@@ -170,31 +170,32 @@ impl Query {
         let lake = data_store::is_meant(&tree);
         let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
-        let logical = logical::Plan::of(&bound);
+        let logical = Arc::new(logical::Plan::of(&bound));
         let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
         let (tables, mut query) = (bound.declared(), None);
         let is_by_shares = ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_some());
         if ways.plan.is_none() && (ways.flow.is_none() || is_by_shares) {
             let mut found = None;
             let split = around::split(bound.tree(), |inner| {
-                let ways = ways.of_inner(&bound.with(inner.clone()), lake);
-                let plan = ways.plan.as_ref();
+                let bound = bound.with(inner.clone());
+                let plan = logical::Plan::of(&bound);
+                let ways = ways.of_inner((&bound, &plan), lake);
                 let is_good = !grouping::has_offset(inner)
                     && match is_by_shares {
                         // Only where groups can be counted is there a quicker way than by shares.
                         true => {
-                            plan.is_some_and(Plan::can_be_put_aside)
+                            ways.plan.as_ref().is_some_and(Plan::can_be_put_aside)
                                 && ways.flow.as_ref().is_some_and(Flow::are_groups_by_events)
                         }
-                        false => plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small),
+                        false => ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small),
                     };
-                found = is_good.then_some(ways);
+                found = is_good.then_some((plan, ways));
                 is_good
             });
             query = split.zip(found);
         }
-        let outer_flow = query.as_ref().and_then(|((_, outer), _)| {
-            Flow::over_rows(&bound, &outer.tree, around::NAME, (&ways.scan, &ways.filters, lake))
+        let outer_flow = query.as_ref().and_then(|(outer, _)| {
+            Flow::over_rows(&bound, outer, around::NAME, (&ways.scan, &ways.filters, lake))
         });
         // Groups that do not fit into memory are looked at in pieces only.
         let query = query.filter(|_| !is_by_shares || outer_flow.is_some());
@@ -205,13 +206,14 @@ impl Query {
             true => None,
             false => Stages::of(&bound, (&ways.scan, &ways.filters, lake)),
         };
-        let ((tree, outer), Ways { scan, filters, plan, flow, order_insensitive }) = match query {
-            Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
-            None => ((bound.into_tree(), None), ways),
+        let (run, outer, Ways { scan, filters, plan, flow, order_insensitive }) = match query {
+            Some((outer, (plan, ways))) => {
+                (Arc::new(plan), Some(Arc::new(logical::Plan::of(&bound.with(outer)))), ways)
+            }
+            None => (Arc::clone(&logical), None, ways),
         };
-        let logical = Arc::new(logical);
         Ok(Self {
-            tree,
+            run,
             params,
             now,
             scan,
@@ -280,12 +282,11 @@ impl Query {
     /// much memory.
     pub fn aggregate_with_all_values(&self) -> Option<&'static str> {
         let mut found = None;
-        for tree in std::iter::once(&self.tree).chain(self.outer.as_ref().map(|outer| &outer.tree)) {
-            let _ = visit::expressions(tree, &mut |expr| {
-                found = found.or_else(|| calls::with_all_values(expr));
-                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-        }
+        self.logical.each(&mut |node| {
+            if let Operator::Aggregate { calls, .. } = &node.operator {
+                found = found.or_else(|| calls.iter().find_map(with_all_values));
+            }
+        });
         found
     }
 
@@ -357,8 +358,8 @@ impl Query {
         }
         let session = engine::session(catalog, self.now.millis());
         let rows = match &catalog.flowed {
-            Some(rows) => engine::cut(&session, &self.tree, rows.clone())?,
-            None => match panics::caught(|| engine::rows(&session, &Ctes::default(), &self.tree)) {
+            Some(rows) => engine::cut(&session, &self.run, rows.clone())?,
+            None => match panics::caught(|| engine::rows(&session, &Ctes::default(), &self.run)) {
                 // Which invalid value an error names must not depend on the order of reading.
                 Err(_) if catalog.unordered => return self.run(&catalog.ordered()?),
                 rows => rows?,
@@ -368,7 +369,7 @@ impl Query {
         let tables = catalog.tables.clone();
         let catalog = Catalog { tables, limits: catalog.limits.clone(), ..Catalog::default() };
         let session = engine::session(&catalog, self.now.millis());
-        let rows = panics::caught(|| engine::rows(&session, &Outer::tables(rows.seen()), &outer.tree))?;
+        let rows = panics::caught(|| engine::rows(&session, &around::tables(rows.seen()), outer))?;
         Answer::new(rows.seen())
     }
 }

@@ -1,7 +1,8 @@
 //! What an expression can see while it is evaluated: rows, common tables, the query around it.
 //!
 //! Expressions contain queries, and queries expressions. Whoever resolves or evaluates the one needs the other, so
-//! both are reached through [`Evaluator`]: functions, operators and subqueries know it, and not each other.
+//! both are reached through [`Resolver`] and [`Evaluator`]: functions, operators and subqueries know these, and not each
+//! other.
 
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl<'a> Scope<'a> {
 
     /// Resolves the names in `expr`, for these rows and others with the same columns.
     pub fn resolve(&self, expr: &Expr) -> Result<Expression> {
-        self.session.evaluator.resolve(self, expr)
+        self.session.resolver.resolve(self, expr)
     }
 
     /// The value for every row. Errors get the position of the expression.
@@ -176,16 +177,19 @@ pub(in crate::sql) fn mask(keep: &[bool]) -> BooleanChunked {
     keep.iter().copied().map(Some).collect()
 }
 
-/// What resolves and evaluates expressions, and the queries in them.
-pub(in crate::sql) trait Evaluator {
+/// What resolves the names in expressions, and makes operators of the queries in them.
+pub(in crate::sql) trait Resolver {
     /// An expression with resolved names, for rows with the columns of `scope`.
     fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression>;
 
+    /// A query in an expression.
+    fn subquery(&self, scope: &Scope<'_>, query: &ast::Query) -> Result<Arc<Subquery>>;
+}
+
+/// What evaluates expressions, and the queries in them.
+pub(in crate::sql) trait Evaluator {
     /// The value of an expression for every row.
     fn value(&self, scope: &Scope<'_>, expression: &Expression) -> Result<Values>;
-
-    /// A query in an expression, with resolved names.
-    fn subquery(&self, scope: &Scope<'_>, query: &ast::Query) -> Result<Arc<Subquery>>;
 
     /// The rows of a query. `outer` is the row that a correlated subquery stands at. Only where queries are run
     /// is there an answer.
@@ -207,6 +211,7 @@ pub(in crate::sql) struct Session<'a> {
     pub now: i64,
     /// Whether an invalid value becomes NULL everywhere, because only types are asked for.
     pub lenient: bool,
+    pub resolver: &'a dyn Resolver,
     pub evaluator: &'a dyn Evaluator,
 }
 

@@ -6,6 +6,7 @@ pub(super) mod data_store;
 pub(super) mod dialect;
 pub(super) mod grouping;
 pub(super) mod json_calls;
+pub(super) mod limits;
 pub(super) mod named_windows;
 pub(super) mod names;
 pub(super) mod params;

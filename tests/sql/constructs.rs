@@ -489,6 +489,17 @@ fn rows_opened_natural_joins_and_recursion() {
         fails("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t")
             .contains("did not come to an end")
     );
+    for (within, outside) in
+        [("WHERE n < 9 LIMIT 3", ""), ("WHERE n < 9 ORDER BY 1", ""), ("", "WITH u AS (SELECT 1) ")]
+    {
+        let sql = format!(
+            "WITH RECURSIVE t(n) AS ({outside}SELECT 1 UNION ALL SELECT n + 1 FROM t {within}) SELECT n FROM t"
+        );
+        assert!(fails(&sql).contains("line 1, column 16: a recursive table is nothing but a UNION"), "{sql}");
+    }
+    assert!(
+        fails("SELECT 1 AS a UNION ALL BY NAME SELECT 2 AS b").contains("UNION BY NAME is not supported")
+    );
     let chain = "WITH RECURSIVE trail_of(id, at, depth) AS (
         SELECT eventid, eventtime, 0 FROM events WHERE eventid = 'e0'
         UNION ALL

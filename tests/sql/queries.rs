@@ -328,6 +328,22 @@ fn explain_shows_the_operators_with_their_types() {
             "        Values, 1 row",
         ]
     );
+    // What is shown is what is run: elements belong to the row that they come from, in any kind of join.
+    for (kind, said) in [("RIGHT", "Unnest"), ("FULL", "Unnest, rows without elements too,")] {
+        assert_eq!(
+            plan(&format!(
+                "SELECT n FROM (VALUES ARRAY[1]) t (a) {kind} JOIN UNNEST(a) AS u (n) ON true LIMIT 1 + 1"
+            )),
+            [
+                "Output n bigint",
+                "  Limit 1 + 1",
+                "    Project n",
+                &format!("      {said} a AS u (n bigint)"),
+                "        Subquery AS t (a array(bigint))",
+                "          Values, 1 row",
+            ]
+        );
+    }
 }
 
 #[test]

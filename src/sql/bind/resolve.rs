@@ -41,9 +41,6 @@ impl Binder {
         clause: Clause<'_>,
         part: &mut impl VisitMut,
     ) -> Result<()> {
-        if self.is_named {
-            return Ok(());
-        }
         let mut resolver = Resolver {
             binder: self,
             scope,
@@ -80,7 +77,7 @@ impl VisitorMut for Resolver<'_> {
         if self.depth == 0 {
             let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
             match bound {
-                Ok((_, columns)) => {
+                Ok(columns) => {
                     self.binder.subqueries.borrow_mut().push((query.clone(), columns.seen()));
                 }
                 Err(error) => return self.fail(error),

@@ -7,11 +7,9 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Value,
 };
 
-use super::from::Source;
+use super::Binder;
 use super::resolve::Clause;
-use super::{Binder, unused};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::expression::query;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::grouping::{order_exprs, refuse_unknown};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
@@ -20,41 +18,35 @@ use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
 
 impl Binder {
-    /// Binds a SELECT and the ORDER BY of its query; returns its operators, and its columns, without rows.
+    /// Binds a SELECT and the ORDER BY of its query; returns its columns, without rows.
     pub(super) fn select(
         &self,
         like: &Scope<'_>,
         select: &mut Select,
         mut by: Option<&mut OrderBy>,
-    ) -> Result<(query::Select, Relation)> {
+    ) -> Result<Relation> {
         refuse_unknown(select)?;
-        let used = if self.is_named { unused::names(select, by.as_deref()) } else { None };
-        let Source { from, rows } = self.from(like, &mut select.from, used.as_ref())?;
+        let rows = self.from(like, &mut select.from)?;
         let scope = Scope { relation: &rows, ..*like };
-        let conditions = match &mut select.selection {
-            Some(selection) => self.condition(&scope, selection)?,
-            None => Vec::new(),
-        };
-        if !self.is_named {
-            for item in &mut select.projection {
-                self.item(&scope, item)?;
-            }
-            self.group_by(&scope, select)?;
-            self.having(&scope, select)?;
-            if let Some(by) = &mut by {
-                let (_, selected) = self.listed(&scope, select, None)?;
-                self.resolve_all(&scope, Clause::Order(&selected.columns), *by)?;
-            }
+        if let Some(selection) = &mut select.selection {
+            self.condition(&scope, selection)?;
         }
-        let (listed, selected) = self.listed(&scope, select, by.as_deref())?;
+        for item in &mut select.projection {
+            self.item(&scope, item)?;
+        }
+        self.group_by(&scope, select)?;
+        self.having(&scope, select)?;
+        if let Some(by) = &mut by {
+            let selected = self.listed(&scope, select, None)?;
+            self.resolve_all(&scope, Clause::Order(&selected.columns), *by)?;
+        }
+        let selected = self.listed(&scope, select, by.as_deref())?;
         if let Some(by) = by.filter(|_| select.distinct.is_some()) {
             check_sorted(select, by)?;
         }
-        let columns = selected.columns.clone();
-        if !self.is_named {
-            self.selects.borrow_mut().push((select.clone(), selected));
-        }
-        Ok((query::Select { from, conditions, ..listed }, Relation::without_rows(columns)))
+        let rows = Relation::without_rows(selected.columns.clone());
+        self.selects.borrow_mut().push((select.clone(), selected));
+        Ok(rows)
     }
 
     fn item(&self, scope: &Scope<'_>, item: &mut SelectItem) -> Result<()> {

@@ -1,27 +1,21 @@
 //! Numbers that a query gives once for all rows: OFFSET and LIMIT, TABLESAMPLE.
 
-use sqlparser::ast::{
-    Expr, LimitClause, Query, Spanned, TableSample, TableSampleMethod, TableSampleUnit, Value,
-};
+use sqlparser::ast::{Expr, Spanned, TableSample, TableSampleMethod, TableSampleUnit};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::expression::query::{Limit, Sample};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::grouping::has_ties;
+use crate::sql::syntax::limits::Limits;
 use crate::tables::Kind;
 
 /// The number of rows that are used, from the first one on.
-pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
-    limits(like, query).map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
+pub(in crate::sql) fn wanted(like: &Scope<'_>, limits: Option<&Limits>) -> usize {
+    let limits = limit(like, limits).and_then(|limit| limits_of(like, &limit));
+    limits.map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
 }
 
 /// The values of OFFSET and LIMIT.
-pub(in crate::sql) fn limits(like: &Scope<'_>, query: &Query) -> Result<(usize, usize)> {
-    limits_of(like, &limit(like, query)?)
-}
-
-/// The same, given their expressions.
 pub(in crate::sql) fn limits_of(like: &Scope<'_>, limit: &Limit) -> Result<(usize, usize)> {
     let number = |expression: &Option<Expression>, none: usize| {
         expression.as_ref().map_or(Ok(none), |expression| number(like, expression))
@@ -29,31 +23,11 @@ pub(in crate::sql) fn limits_of(like: &Scope<'_>, limit: &Limit) -> Result<(usiz
     Ok((number(&limit.offset, 0)?, number(&limit.count, usize::MAX)?))
 }
 
-/// OFFSET and LIMIT.
-pub(in crate::sql) fn limit(like: &Scope<'_>, query: &Query) -> Result<Limit> {
-    let is_all = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
-    let (offset, mut count) = match &query.limit_clause {
-        None => (None, None),
-        Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
-            (offset.as_ref().map(|offset| &offset.value), limit.as_ref().filter(|limit| !is_all(limit)))
-        }
-        Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
-            (Some(offset), Some(limit).filter(|limit| !is_all(limit)))
-        }
-        Some(other) => return Err(SqlError::new(format!("{other} is not supported"))),
-    };
-    let one = Expr::Value(Value::Number("1".to_owned(), false).into());
-    if let Some(fetch) = &query.fetch {
-        if fetch.percent {
-            return Err(SqlError::new("FETCH … PERCENT is not supported"));
-        }
-        if fetch.with_ties && query.order_by.is_none() {
-            return Err(SqlError::new("WITH TIES needs an ORDER BY: it says which rows are alike"));
-        }
-        count = Some(fetch.quantity.as_ref().unwrap_or(&one));
-    }
-    let resolved = |expr: Option<&Expr>| expr.map(|expr| like.resolve(expr)).transpose();
-    Ok(Limit { offset: resolved(offset)?, count: resolved(count)?, has_ties: has_ties(query) })
+/// OFFSET and LIMIT with resolved names.
+pub(in crate::sql) fn limit(like: &Scope<'_>, limits: Option<&Limits>) -> Result<Limit> {
+    let Some(Limits { offset, count, has_ties }) = limits else { return Ok(Limit::default()) };
+    let resolved = |expr: &Option<Expr>| expr.as_ref().map(|expr| like.resolve(expr)).transpose();
+    Ok(Limit { offset: resolved(offset)?, count: resolved(count)?, has_ties: *has_ties })
 }
 
 fn number(like: &Scope<'_>, expression: &Expression) -> Result<usize> {

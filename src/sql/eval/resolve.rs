@@ -8,9 +8,10 @@ pub(in crate::sql) mod list;
 mod literals;
 mod parts;
 pub(in crate::sql) mod rows;
+pub(in crate::sql) mod select;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator as Op, CaseWhen, CastKind, Expr, LambdaFunction, Spanned, Subscript,
+    AccessExpr, BinaryOperator as Op, CaseWhen, CastKind, Expr, Ident, LambdaFunction, Spanned, Subscript,
     TrimWhereField, UnaryOperator,
 };
 
@@ -32,6 +33,12 @@ pub(in crate::sql) fn expression(scope: &Scope<'_>, expr: &Expr) -> Result<Expre
         Ok(node) => Ok(Expression { node, span: expr.span(), date: date(scope, expr) }),
         Err(error) => Err(error.at(expr)),
     }
+}
+
+/// The values of the rows of `scope`, and of those around them, that a query uses by these names. After grouping, not
+/// every column can be used.
+pub(in crate::sql) fn outside(scope: &Scope<'_>, names: &[Vec<Ident>]) -> Result<Vec<Expression>> {
+    names.iter().map(|parts| scope.resolve(&names::named(parts.clone()))).collect()
 }
 
 fn node(scope: &Scope<'_>, expr: &Expr) -> Result<Node> {

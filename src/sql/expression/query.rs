@@ -1,14 +1,13 @@
 //! Queries with resolved names: the operators that are run, each with what it needs to know of the columns that it
 //! takes.
 
-use sqlparser::ast::{self, Expr, SetOperator, SetQuantifier, TableAlias};
+use sqlparser::ast::{Expr, SetOperator};
 use sqlparser::tokenizer::Span;
 
 use super::Expression;
 use super::join::Conjunct;
 use super::list::List;
 use super::rows::{Aggregate, SortKey, Window};
-use crate::sql::types::columns::column_names;
 use crate::sql::types::relation::{Field, Relation};
 use crate::tables::Table;
 
@@ -61,7 +60,13 @@ pub(in crate::sql) enum Body {
     Select(Box<Select>),
     Query(Box<Query>),
     Values(Vec<Vec<Expression>>),
-    Set { operator: SetOperator, quantifier: SetQuantifier, left: Box<Body>, right: Box<Body> },
+    /// `all`: duplicates are kept.
+    Set {
+        operator: SetOperator,
+        all: bool,
+        left: Box<Body>,
+        right: Box<Body>,
+    },
 }
 
 /// A SELECT, and the ORDER BY of its query.
@@ -137,22 +142,12 @@ pub(in crate::sql) enum Tables {
 #[derive(Debug, Clone, Default)]
 pub(in crate::sql) struct Naming {
     /// The name of their table; `None`: they keep those of theirs.
-    table: Option<String>,
+    pub table: Option<String>,
     /// Names for the first of them.
-    columns: Vec<String>,
+    pub columns: Vec<String>,
 }
 
 impl Naming {
-    /// `table` is the name of the table itself, if it has one.
-    pub fn of(alias: Option<&TableAlias>, table: Option<&str>) -> Self {
-        match alias {
-            Some(alias) => {
-                Self { table: Some(alias.name.value.to_lowercase()), columns: column_names(alias) }
-            }
-            None => Self { table: table.map(str::to_owned), columns: Vec::new() },
-        }
-    }
-
     /// The rows with these names.
     pub fn named(&self, rows: Relation) -> Relation {
         match &self.table {
@@ -213,12 +208,47 @@ pub(in crate::sql) struct Using {
 /// A query in an expression, or one that sees the rows to its left.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Subquery {
-    /// As it is written, with resolved names.
-    pub tree: ast::Query,
     /// Its columns.
     pub fields: Vec<Field>,
     /// The values of surrounding queries that it uses.
     pub outside: Vec<Expression>,
     /// `None` while only types are determined.
     pub query: Option<Query>,
+    /// How it is run once for all rows around it, if that is possible although it uses their values.
+    pub apart: Option<Box<Apart>>,
+    pub span: Span,
+}
+
+/// A SELECT in an expression whose tables do not depend on the rows around it: its rows are made once, and put together
+/// with those around it as in a join.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Apart {
+    pub from: Tables,
+    /// The conditions that use its rows alone.
+    pub conditions: Vec<Expression>,
+    pub answer: Answer,
+}
+
+/// What is made of a row around such a SELECT, and of the rows of the SELECT. Conditions on both are for the columns of
+/// the former, followed by those of the latter.
+#[derive(Debug, Clone)]
+pub(in crate::sql) enum Answer {
+    /// For `EXISTS` and `IN`: the rows that match.
+    Matches { condition: Vec<Conjunct>, search: Option<Box<Search>> },
+    /// A value that is computed of aggregates of the rows that match.
+    Aggregated {
+        /// A row matches if its values of these are equal to those of the row around it, which come second.
+        equal: Vec<(Expression, Expression)>,
+        aggregates: Vec<(Expr, Aggregate)>,
+        value: Expression,
+    },
+}
+
+/// How a value is searched in the only column of such a SELECT.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Search {
+    /// A row matches and has the value, which is a column behind those of the rows around the SELECT.
+    pub is_equal: Vec<Conjunct>,
+    /// A row matches and has NULL.
+    pub is_null: Vec<Conjunct>,
 }

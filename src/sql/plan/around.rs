@@ -15,36 +15,28 @@ use crate::sql::types::relation::Relation;
 /// The name of the inner query's rows in the outer query; no query can contain such a name.
 pub(in crate::sql) const NAME: &str = "\0inner";
 
-/// A query over the rows of an inner query.
-#[derive(Debug, Clone)]
-pub(in crate::sql) struct Outer {
-    pub tree: Query,
+/// The common tables of the outer query: the rows of the inner one.
+pub(in crate::sql) fn tables(rows: Relation) -> Ctes {
+    Ctes::default().with(NAME.to_owned(), rows)
 }
 
-impl Outer {
-    /// The common tables of the outer query: the rows of the inner one.
-    pub fn tables(rows: Relation) -> Ctes {
-        Ctes::default().with(NAME.to_owned(), rows)
-    }
-}
-
-/// The inner and the outer query of a bound query. `is_good` says whether it is useful to evaluate a query
-/// alone.
-pub(in crate::sql) fn split(tree: &Query, mut is_good: impl FnMut(&Query) -> bool) -> Option<(Query, Outer)> {
+/// The outer query of a bound query. `is_good` says whether it is useful to evaluate an inner one alone; the last that
+/// it was asked for is the inner query.
+pub(in crate::sql) fn split(tree: &Query, mut is_good: impl FnMut(&Query) -> bool) -> Option<Query> {
     let count = mentions(tree);
     if count == 0 || tree.with.as_ref().is_some_and(|with| with.recursive) {
         return None;
     }
-    let (mut outer, mut inner) = (tree.clone(), None);
+    let mut outer = tree.clone();
     each_table(&mut outer, &mut |query| {
         if names_events_alone(query) && mentions(query) == count && is_good(query) {
-            inner = Some(std::mem::replace(query, all_rows(query)?));
+            *query = all_rows(query)?;
+            return Some(());
         }
-        inner.as_ref().map(|_| ())
-    });
+        None
+    })?;
     // Other names of columns, which `*` does not show, do not leave the inner query.
-    let inner = inner.filter(|_| !names::has_other_names(&outer))?;
-    Some((inner, Outer { tree: outer }))
+    Some(outer).filter(|outer| !names::has_other_names(outer))
 }
 
 /// Number of occurrences of the events table.

@@ -1,18 +1,25 @@
 //! The logical plan of a bound query: the operators that make its rows, and the tables that they read.
 //!
-//! It is built once ([`build`]) and read by everything that draws conclusions from a query before it runs:
-//! which events are read ([`table_scans`](super::table_scans)) and which of their columns
-//! ([`needed`](super::needed)), whether the order of events matters, whether rows can be made piece by piece,
-//! and `--explain` ([`show`]). Every operator has the operators that it takes its rows from as inputs, and the
-//! plans of the subqueries in its expressions.
+//! It is built of the bound syntax tree ([`build`]), and everything else is concluded from it: which events are read
+//! ([`table_scans`](super::table_scans)) and which of their columns ([`needed`](super::needed)), whether the order of
+//! events matters, whether rows can be made piece by piece, `--explain` ([`show`]); and the operators that are run
+//! ([`lower`](super::lower)). Every operator has the operators that it takes its rows from as inputs, and the plans of
+//! the subqueries in its expressions.
+//!
+//! - this file: the operators; `build`: how they are made; `within`: what can be asked of a plan as a whole;
+//! - `show`: a plan as text.
 
 mod build;
 mod show;
+mod within;
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, OrderByOptions, SelectItem, SetOperator};
+use sqlparser::ast::{Expr, Ident, OrderByOptions, Query, SelectItem, SetOperator, TableSample};
+use sqlparser::tokenizer::Span;
 
+use crate::sql::syntax::grouping::Grouping;
+use crate::sql::syntax::limits::Limits;
 use crate::sql::syntax::names::is_events;
 use crate::sql::types::relation::Field;
 use crate::tables::Table;
@@ -32,8 +39,31 @@ pub(in crate::sql) struct Plan {
 pub(in crate::sql) struct Common {
     /// Unique within the query.
     pub name: String,
+    /// The names that are given to its columns.
+    pub columns: Vec<String>,
+    /// For a table that refers to itself, whether duplicates are kept. Its plan is a UNION of its first rows and those
+    /// of each further step.
+    pub repeats: Option<bool>,
+    pub plan: Plan,
+    pub span: Span,
+}
+
+impl Common {
     /// Whether its columns have names other than those of its query.
-    pub is_renamed: bool,
+    pub fn is_renamed(&self) -> bool {
+        !self.columns.is_empty()
+    }
+}
+
+/// A query in an expression.
+#[derive(Debug)]
+pub(in crate::sql) struct Subquery {
+    /// By which it is found in the expression.
+    pub tree: Query,
+    /// The names of surrounding queries that it uses.
+    pub outside: Vec<Vec<Ident>>,
+    /// Whether its FROM uses none of them.
+    pub is_from_alone: bool,
     pub plan: Plan,
 }
 
@@ -47,18 +77,19 @@ pub(in crate::sql) struct Node {
     /// No input for a table, two for a join or a set operation, else one.
     pub inputs: Vec<Node>,
     /// The subqueries in its expressions.
-    pub subqueries: Vec<Plan>,
+    pub subqueries: Vec<Subquery>,
 }
 
 #[derive(Debug)]
 pub(in crate::sql) enum Operator {
     /// One row without columns: a SELECT without FROM.
     Row,
-    /// The rows of VALUES, of which there are so many.
-    Values(usize),
-    /// A declared table.
+    /// The rows of VALUES.
+    Values(Vec<Vec<Expr>>),
+    /// A declared table. `is_store`: it is called like an event data store.
     Scan {
         table: &'static Table,
+        is_store: bool,
         leaf: Leaf,
     },
     /// A table that WITH defines.
@@ -66,14 +97,16 @@ pub(in crate::sql) enum Operator {
         common: Arc<Common>,
         leaf: Leaf,
     },
-    /// The rows of the last step, in a recursive table.
-    Step {
+    /// Rows that are there before the query is run: those of the last step, in a recursive table; those of a query
+    /// that this one has been taken out of, or that has been taken out of this one.
+    Given {
+        name: String,
         leaf: Leaf,
     },
-    /// A subquery in FROM.
+    /// A subquery in FROM. `lateral`: the names of the tables to its left, and of surrounding queries, that it uses.
     Derived {
         plan: Box<Plan>,
-        is_lateral: bool,
+        lateral: Option<Vec<Vec<Ident>>>,
         leaf: Leaf,
     },
     /// A query in parentheses, as a side of a set operation.
@@ -83,6 +116,7 @@ pub(in crate::sql) enum Operator {
     /// A row for each element; `keeps_rows`: rows without elements stay.
     Unnest {
         arrays: Vec<Expr>,
+        has_ordinals: bool,
         keeps_rows: bool,
         leaf: Leaf,
     },
@@ -94,11 +128,9 @@ pub(in crate::sql) enum Operator {
     },
     /// The rows for which all conditions are true: WHERE, and over an aggregation HAVING.
     Filter(Vec<Expr>),
-    /// Groups by `sets` of the keys (mostly one set with all keys). `calls` are the aggregates, `groupings` the
-    /// calls of `grouping(…)`.
+    /// `calls` are the aggregates, `groupings` the calls of `grouping(…)`.
     Aggregate {
-        keys: Vec<Expr>,
-        sets: usize,
+        grouping: Grouping,
         calls: Vec<Expr>,
         groupings: Vec<Expr>,
     },
@@ -112,11 +144,8 @@ pub(in crate::sql) enum Operator {
         keys: Vec<(Expr, OrderByOptions)>,
         first: Option<u64>,
     },
-    /// OFFSET and LIMIT, where they are literals.
-    Limit {
-        offset: Option<u64>,
-        count: Option<u64>,
-    },
+    /// OFFSET and LIMIT.
+    Limit(Limits),
     SetOperation {
         operator: SetOperator,
         all: bool,
@@ -128,12 +157,25 @@ pub(in crate::sql) enum Operator {
 pub(in crate::sql) struct Leaf {
     /// Its name in expressions, which is unique within the query.
     pub alias: String,
-    /// Whether its columns have got other names, too.
-    pub is_renamed: bool,
-    /// Whether only some of its rows are taken, by TABLESAMPLE.
-    pub is_sampled: bool,
+    /// The names that its columns have got, too.
+    pub columns: Vec<String>,
+    /// Which of its rows are taken, by TABLESAMPLE.
+    pub sample: Option<TableSample>,
     /// Line and column of its name in the text.
     pub place: (u64, u64),
+    pub span: Span,
+}
+
+impl Leaf {
+    /// Whether its columns have got other names.
+    pub fn is_renamed(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// Whether only some of its rows are taken.
+    pub fn is_sampled(&self) -> bool {
+        self.sample.is_some()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +189,18 @@ pub(in crate::sql) enum JoinKind {
     Anti,
 }
 
+impl JoinKind {
+    /// Whether rows of the left side without a match are kept.
+    pub fn keeps_left(self) -> bool {
+        matches!(self, Self::Left | Self::Full)
+    }
+
+    /// The same of the right side.
+    pub fn keeps_right(self) -> bool {
+        matches!(self, Self::Right | Self::Full)
+    }
+}
+
 impl Node {
     /// The first input: the only one, or the left one.
     pub fn input(&self) -> Option<&Node> {
@@ -156,7 +210,7 @@ impl Node {
     /// The occurrence of `cloudtrail_logs` that it is.
     pub fn events(&self) -> Option<&Leaf> {
         match &self.operator {
-            Operator::Scan { table, leaf } if is_events(table.name) => Some(leaf),
+            Operator::Scan { table, leaf, .. } if is_events(table.name) => Some(leaf),
             _ => None,
         }
     }
@@ -168,31 +222,12 @@ impl Node {
             Operator::Row
                 | Operator::Scan { .. }
                 | Operator::Common { .. }
-                | Operator::Step { .. }
+                | Operator::Given { .. }
                 | Operator::Derived { .. }
                 | Operator::Parentheses(_)
                 | Operator::Unnest { .. }
                 | Operator::Join { .. }
         )
-    }
-}
-
-impl Plan {
-    /// The columns of its rows that a star shows.
-    pub fn columns(&self) -> impl Iterator<Item = &Field> {
-        self.top.fields.iter().filter(|field| !field.hidden)
-    }
-
-    /// The operators of one SELECT from the top down to its FROM, which comes last. The chain of a set
-    /// operation ends with it.
-    pub fn chain(&self) -> Vec<&Node> {
-        let mut chain = vec![&self.top];
-        while let Some([input]) =
-            chain.last().filter(|node| !node.is_from()).map(|node| node.inputs.as_slice())
-        {
-            chain.push(input);
-        }
-        chain
     }
 }
 

@@ -80,7 +80,7 @@ impl Walk {
     /// `looked` is what is used of the query's rows.
     fn plan(&mut self, plan: &Plan, looked: &Looked) {
         for common in &plan.commons {
-            let is_whole = plan.is_recursive || common.is_renamed;
+            let is_whole = plan.is_recursive || common.is_renamed();
             let looked = if is_whole { Looked::All } else { Looked::nothing() };
             self.commons.insert(common.name.clone(), looked);
         }
@@ -93,7 +93,7 @@ impl Walk {
     }
 
     fn subqueries(&mut self, node: &Node) {
-        node.subqueries.iter().for_each(|plan| self.plan(plan, &Looked::All));
+        node.subqueries.iter().for_each(|subquery| self.plan(&subquery.plan, &Looked::All));
     }
 
     /// An operator above the list of a SELECT, or that list.
@@ -178,7 +178,7 @@ impl Walk {
     /// What is used of a table in FROM.
     fn looked(&self, leaf: &Leaf, shown: &dyn Fn(&str) -> Looked) -> Looked {
         // Renamed columns are identified by position.
-        if leaf.is_renamed {
+        if leaf.is_renamed() {
             return Looked::All;
         }
         let mut looked = shown(&leaf.alias);

@@ -30,11 +30,11 @@ pub(in crate::sql) fn is_order_insensitive(plan: &Plan) -> bool {
     let mut is_grouped = false;
     for node in chain {
         match &node.operator {
-            Operator::Aggregate { keys, calls, .. } => {
+            Operator::Aggregate { grouping, calls, .. } => {
                 if !calls.iter().all(is_call_order_insensitive) {
                     return false;
                 }
-                is_grouped = !keys.is_empty() || !calls.is_empty();
+                is_grouped = !grouping.keys.is_empty() || !calls.is_empty();
             }
             Operator::Window(_) => return false,
             _ => {}

@@ -20,7 +20,7 @@ use crate::tables::cloudtrail;
 /// The scan of a query, and its conditions on single records.
 pub(in crate::sql) fn scan(bound: &Bound, plan: &Plan) -> (Scan, Filters) {
     let (query, now) = (bound.tree(), bound.now());
-    let Some(table_scans) = table_scans::of(bound, plan) else { return (Scan::default(), None) };
+    let Some(table_scans) = table_scans::of(plan) else { return (Scan::default(), None) };
     let mut scan = Scan { limit: limit(plan, &table_scans), ..Scan::default() };
     if let Some(mut needed) = needed(query, plan) {
         needed.extend(partition::also_needed(query).map(|column| (column, None)));
@@ -45,22 +45,18 @@ fn limit(plan: &Plan, table_scans: &[TableScan]) -> Option<u64> {
     let [table_scan] = table_scans else { return None };
     let chain = plan.chain();
     let (limit, below) = chain.split_first()?;
-    let Operator::Limit { offset, count: Some(count) } = limit.operator else { return None };
+    let Operator::Limit(limits) = &limit.operator else { return None };
     let is_plain = match below {
         [project, filters @ .., table] => {
             matches!(project.operator, Operator::Project(_))
                 && filters.iter().all(|node| matches!(node.operator, Operator::Filter(_)))
                 // It must occur only here, and not in a subquery of an expression.
-                && table.events().is_some_and(|leaf| !leaf.is_sampled)
+                && table.events().is_some_and(|leaf| !leaf.is_sampled())
         }
         _ => false,
     };
     let is_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
-    if is_plain && plan.commons.is_empty() && is_early {
-        count.checked_add(offset.unwrap_or(0))
-    } else {
-        None
-    }
+    limits.wanted().filter(|_| is_plain && plan.commons.is_empty() && is_early)
 }
 
 fn filters(table_scans: Vec<TableScan>) -> Filters {

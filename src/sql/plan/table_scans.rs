@@ -5,15 +5,11 @@
 //! each of its occurrences, because everything that any of them can use has to be read.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use sqlparser::ast::Expr;
 
 use super::logical::{JoinKind, Leaf, Node, Operator, Plan};
 use super::pushdown::{self, Constants};
-use crate::sql::bind::Bound;
-use crate::sql::syntax::names::{self, is_events};
-use crate::sql::syntax::visit::relations;
 
 /// Common tables that name each other can double the number of occurrences with each step; beyond this,
 /// nothing is concluded.
@@ -27,13 +23,12 @@ pub(in crate::sql) struct TableScan {
 }
 
 /// The occurrences in a query; `None` if some cannot be analysed, and therefore nothing can be concluded.
-pub(in crate::sql) fn of(bound: &Bound, plan: &Plan) -> Option<Vec<TableScan>> {
+pub(in crate::sql) fn of(plan: &Plan) -> Option<Vec<TableScan>> {
     let mut walker = Walker { found: Vec::new(), places: BTreeSet::new(), used: BTreeSet::new(), steps: 0 };
     walker.plan(plan, Vec::new());
     let mut followed = walker.steps <= STEPS_MAX && walker.found.len() <= MENTIONS_MAX;
-    let _ = relations(bound.tree(), &mut |name| {
-        followed &= !is_events(&names::last(name)) || walker.places.contains(&names::place(name));
-        ControlFlow::Continue(())
+    plan.each(&mut |node| {
+        followed &= node.events().is_none_or(|leaf| walker.places.contains(&leaf.place));
     });
     followed.then_some(walker.found)
 }
@@ -86,7 +81,7 @@ impl Walker {
     }
 
     fn subqueries(&mut self, node: &Node) {
-        node.subqueries.iter().for_each(|plan| self.plan(plan, Vec::new()));
+        node.subqueries.iter().for_each(|subquery| self.plan(&subquery.plan, Vec::new()));
     }
 
     /// A table, or a join, in a FROM.
@@ -96,7 +91,7 @@ impl Walker {
             Operator::Scan { leaf, .. } => {
                 self.places.insert(leaf.place);
                 if node.events().is_some() {
-                    conditions.retain(|_| !leaf.is_renamed);
+                    conditions.retain(|_| !leaf.is_renamed());
                     conditions.iter_mut().for_each(|condition| constants.put_into(condition));
                     self.found.push(TableScan { alias: leaf.alias.clone(), conditions });
                 }
@@ -104,14 +99,14 @@ impl Walker {
             Operator::Common { common, leaf } => {
                 self.places.insert(leaf.place);
                 self.used.insert(common.name.clone());
-                let is_renamed = leaf.is_renamed || common.is_renamed;
+                let is_renamed = leaf.is_renamed() || common.is_renamed();
                 self.inner(&common.plan, leaf, is_renamed, &conditions, constants);
             }
-            Operator::Step { leaf } => {
+            Operator::Given { leaf, .. } => {
                 self.places.insert(leaf.place);
             }
             Operator::Derived { plan, leaf, .. } => {
-                self.inner(plan, leaf, leaf.is_renamed, &conditions, constants);
+                self.inner(plan, leaf, leaf.is_renamed(), &conditions, constants);
             }
             Operator::Parentheses(_) => {
                 if let Some(input) = node.input() {
@@ -173,11 +168,11 @@ fn constants(from: &Node) -> Constants {
 /// Whether no join makes NULLs.
 fn add_constants(node: &Node, constants: &mut Constants) -> bool {
     match &node.operator {
-        Operator::Common { common, leaf } if !leaf.is_renamed && !common.is_renamed => {
+        Operator::Common { common, leaf } if !leaf.is_renamed() && !common.is_renamed() => {
             constants.add(&leaf.alias, &common.plan);
             true
         }
-        Operator::Derived { plan, leaf, .. } if !leaf.is_renamed => {
+        Operator::Derived { plan, leaf, .. } if !leaf.is_renamed() => {
             constants.add(&leaf.alias, plan);
             true
         }

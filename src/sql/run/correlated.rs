@@ -10,7 +10,7 @@ use crate::sql::types::relation::{Groups, Relation};
 
 /// The operators of a subquery.
 pub(super) fn operators(subquery: &Subquery) -> Result<&Query> {
-    let missing = || SqlError::new("a subquery cannot stand here").at(&subquery.tree);
+    let missing = || SqlError::new("a subquery cannot stand here").at_span(subquery.span);
     subquery.query.as_ref().ok_or_else(missing)
 }
 

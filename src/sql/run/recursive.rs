@@ -1,7 +1,7 @@
 //! `WITH RECURSIVE`: a common table expression that refers to itself is evaluated until it returns no more
 //! rows.
 
-use sqlparser::ast::{SetOperator, SetQuantifier};
+use sqlparser::ast::SetOperator;
 
 use super::sets::combine;
 use crate::sql::error::{Result, SqlError};
@@ -28,10 +28,8 @@ pub(in crate::sql) fn rows(
     (first, next, all): (&Body, &Body, bool),
 ) -> Result<Relation> {
     let union = |left: &Relation, right: Relation| {
-        let quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };
-        Ok::<_, SqlError>(
-            combine(limits, left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns),
-        )
+        let rows = combine(limits, left.clone(), right, SetOperator::Union, all)?;
+        Ok::<_, SqlError>(rows.renamed(name, columns))
     };
     let mut step = run(ctes, first)?.renamed(name, columns);
     let mut whole = union(&step.slice(0, 0), step.clone())?;

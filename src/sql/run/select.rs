@@ -212,9 +212,9 @@ pub(in crate::sql) fn body(like: &Scope<'_>, body: &Body) -> Result<Relation> {
         Body::Select(select) => self::select(like, select, First::ALL),
         Body::Query(inner) => query(like.session, like.ctes, like.outer, inner),
         Body::Values(rows) => value_rows(like, rows),
-        Body::Set { operator, quantifier, left, right } => {
+        Body::Set { operator, all, left, right } => {
             let (left, right) = (self::body(like, left)?, self::body(like, right)?);
-            combine(like.session.limits(), left, right, *operator, *quantifier)
+            combine(like.session.limits(), left, right, *operator, *all)
         }
     }
 }

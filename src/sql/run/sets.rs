@@ -1,7 +1,7 @@
 //! UNION, INTERSECT and EXCEPT, and bare VALUES.
 
 use polars::prelude::Series;
-use sqlparser::ast::{SetOperator, SetQuantifier};
+use sqlparser::ast::SetOperator;
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
@@ -26,20 +26,19 @@ pub(in crate::sql) fn value_rows(like: &Scope<'_>, rows: &[Vec<Expression>]) -> 
         }
         all = Some(match all {
             None => one,
-            Some(before) => {
-                combine(like.session.limits(), before, one, SetOperator::Union, SetQuantifier::All)?
-            }
+            Some(before) => combine(like.session.limits(), before, one, SetOperator::Union, true)?,
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
 }
 
+/// The rows of both sides. `all`: duplicates are kept.
 pub(in crate::sql) fn combine(
     limits: &Limits,
     left: Relation,
     right: Relation,
     op: SetOperator,
-    quantifier: SetQuantifier,
+    all: bool,
 ) -> Result<Relation> {
     let places = both_places(&left, &right)?;
     let (left, right) = (left.seen(), right.seen());
@@ -53,7 +52,6 @@ pub(in crate::sql) fn combine(
     for (field, column) in places.into_iter().flatten() {
         rows.push(field, column);
     }
-    let all = matches!(quantifier, SetQuantifier::All);
     if op == SetOperator::Union && all {
         return Ok(rows);
     }

@@ -29,6 +29,7 @@ pub(in crate::sql) mod shown;
 pub(in crate::sql) mod stages;
 mod sure;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlparser::ast::Query;
@@ -87,7 +88,7 @@ enum Reduction {
 /// A query that can be evaluated piece by piece.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Flow {
-    tree: Query,
+    plan: Arc<logical::Plan>,
     now: Timestamp,
     scan: Scan,
     filters: Filters,
@@ -145,7 +146,7 @@ impl Flow {
             },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
-        let flow = Self::new(bound, tree.clone(), (scan, filters, is_store), reduction);
+        let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
         let sorted_first = match flow.reduction {
             Reduction::Rows { distinct: false } if flow.wanted < usize::MAX && !is_store => {
                 read::SortedFirst::of(tree, select)
@@ -174,18 +175,19 @@ impl Flow {
     /// A query that is evaluated over all rows of its pieces, and any set of events as a piece.
     fn new(
         bound: &Bound,
-        tree: Query,
+        tree: &Query,
         (scan, filters, is_store): (&Scan, &Filters, bool),
         reduction: Reduction,
     ) -> Self {
+        let plan = logical::Plan::of(&bound.with(tree.clone()));
         Self {
             now: bound.now(),
             scan: scan.clone(),
             filters: filters.clone(),
             is_store,
             reduction,
-            wanted: bound.typed(&Relation::default(), |like| constants::wanted(like, &tree)),
-            tree,
+            wanted: bound.typed(&Relation::default(), |like| constants::wanted(like, plan.limits())),
+            plan: Arc::new(plan),
             sorted_first: None,
             sought: Vec::new(),
             events_tables: None,
@@ -211,7 +213,7 @@ impl Flow {
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let ranked = Ranked::of(&tree, &events_tables);
-        let flow = Self::new(bound, tree, (scan, filters, is_store), reduction);
+        let flow = Self::new(bound, &tree, (scan, filters, is_store), reduction);
         Some(Self { events_tables: Some(events_tables), separable, ranked, ..flow })
     }
 
@@ -247,7 +249,7 @@ impl Flow {
             Reduction::Groups(_) => ReductionKind::Groups,
             Reduction::Rows { distinct: true } => ReductionKind::Distinct,
             Reduction::Rows { .. } if self.wanted < usize::MAX => ReductionKind::First(self.wanted),
-            Reduction::Rows { .. } if self.tree.order_by.is_none() => ReductionKind::Export,
+            Reduction::Rows { .. } if !self.plan.is_sorted() => ReductionKind::Export,
             Reduction::Rows { .. } => ReductionKind::Sorted,
         }
     }
@@ -317,7 +319,7 @@ impl Flow {
             }
         }
         let (session, nothing) = (engine::session(&catalog, self.now.millis()), Relation::single_row());
-        let operators = self.operators.of(&session, &ctes, &self.tree)?;
+        let operators = self.operators.of(&session, &ctes, &self.plan)?;
         let ctes = select::commons(&session, &ctes, None, &operators.commons)?;
         match &operators.body {
             Body::Select(select) => work(&Scope::new(&session, &ctes, &nothing), select),

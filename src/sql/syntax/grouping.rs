@@ -14,6 +14,7 @@ use crate::sql::error::{Result, SqlError};
 const SETS_MAX: usize = 64;
 
 /// The grouping of a `SELECT`.
+#[derive(Debug, Clone)]
 pub(in crate::sql) struct Grouping {
     /// The keys, each once.
     pub keys: Vec<Expr>,

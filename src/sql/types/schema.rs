@@ -75,6 +75,12 @@ pub(in crate::sql) fn unnested(element: &Kind, is_whole: bool, at: usize) -> Vec
     }
 }
 
+/// The columns of an UNNEST of arrays with these elements.
+pub(in crate::sql) fn elements(kinds: &[Kind], is_whole: bool, has_ordinals: bool) -> Vec<Field> {
+    let fields = kinds.iter().enumerate().flat_map(|(at, kind)| unnested(kind, is_whole, at));
+    fields.chain(has_ordinals.then(|| Field::new("ordinality", Kind::Bigint))).collect()
+}
+
 /// Whether each of `arrays` that UNNEST takes has one name, of those that are given for all columns.
 pub(in crate::sql) fn are_whole(names: usize, arrays: usize, has_ordinals: bool) -> bool {
     arrays > 0 && names.saturating_sub(usize::from(has_ordinals)) == arrays

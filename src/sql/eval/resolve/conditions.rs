@@ -47,7 +47,7 @@ pub(super) fn condition(scope: &Scope<'_>, expr: &Expr) -> Result<Node> {
 }
 
 fn subquery(scope: &Scope<'_>, expr: &Expr) -> Result<Node> {
-    let query = |query: &Query| scope.session.evaluator.subquery(scope, query);
+    let query = |query: &Query| scope.session.resolver.subquery(scope, query);
     Ok(match expr {
         Expr::Exists { subquery, negated } => Node::Exists { query: query(subquery)?, is_negated: *negated },
         Expr::Subquery(subquery) => Node::Scalar(query(subquery)?),
@@ -66,7 +66,7 @@ fn quantified(scope: &Scope<'_>, left: &Expr, operator: &Op, right: &Expr, is_an
         return Err(SqlError::new("ANY and ALL compare with a subquery, as in = ANY (SELECT …)").at(right));
     };
     let value = boxed(scope, left)?;
-    let query = scope.session.evaluator.subquery(scope, query)?;
+    let query = scope.session.resolver.subquery(scope, query)?;
     Ok(match (operator, is_any) {
         (Op::Eq, true) => Node::InQuery { value, query, is_negated: false },
         (Op::NotEq, false) => Node::InQuery { value, query, is_negated: true },

@@ -10,18 +10,17 @@ use crate::sql::syntax::{names, walk};
 use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
 
-/// The parts of a condition for pairs of rows with the columns of these.
+/// The parts of a condition, all of which have to hold, for pairs of rows with the columns of these.
 pub(in crate::sql) fn condition(
     like: &Scope<'_>,
     left: &Relation,
     right: &Relation,
-    condition: Option<&Expr>,
+    conjuncts: &[Expr],
 ) -> Result<Vec<Conjunct>> {
     let fields = left.fields.iter().chain(&right.fields).cloned().collect();
     let pairs = Relation { fields, ..Relation::default() };
     let both = Scope { relation: &pairs, known: &[], ungrouped: None, ..*like };
-    let conjuncts = condition.map(walk::conjuncts).unwrap_or_default();
-    let resolved = conjuncts.into_iter().map(|conjunct| {
+    let resolved = conjuncts.iter().map(|conjunct| {
         Ok(Conjunct {
             whole: both.resolve(conjunct)?,
             used: used(&pairs, conjunct),

@@ -1,11 +1,12 @@
 //! The list of a SELECT: columns, `*`, and the fields of a row; and what its rows are sorted by.
 
 use sqlparser::ast::{
-    Expr, Ident, OrderByOptions, Select, SelectItem, SelectItemQualifiedWildcardKind, Spanned, Value,
+    Expr, Ident, OrderByOptions, SelectItem, SelectItemQualifiedWildcardKind, Spanned, Value,
 };
 
 use super::expression;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::types::nulls;
 use crate::sql::expression::list::{Item, List, Shown};
 use crate::sql::expression::rows::SortKey;
 use crate::sql::expression::{Expression, Node};
@@ -17,10 +18,10 @@ use crate::sql::types::relation::Field;
 use crate::sql::types::values::Values;
 
 /// The list of a SELECT over the rows of `scope`.
-pub(in crate::sql) fn list(scope: &Scope<'_>, select: &Select) -> Result<List> {
-    let items = select.projection.iter().map(|item| self::item(scope, item)).collect::<Result<_>>()?;
-    let others = select.projection.iter().flat_map(|item| other_names(scope, item));
-    Ok(List { items, hidden: others.collect() })
+pub(super) fn list(scope: &Scope<'_>, items: &[SelectItem]) -> Result<List> {
+    let others = items.iter().flat_map(|item| other_names(scope, item)).collect();
+    let items = items.iter().map(|item| self::item(scope, item)).collect::<Result<_>>()?;
+    Ok(List { items, hidden: others })
 }
 
 fn item(scope: &Scope<'_>, item: &SelectItem) -> Result<Item> {
@@ -80,8 +81,8 @@ fn other_names(scope: &Scope<'_>, item: &SelectItem) -> Vec<Shown> {
 }
 
 /// What the rows of a list with these columns are sorted by: a number or a name of a column, or an expression. The
-/// values of the columns are computed before all other values that the keys use.
-pub(in crate::sql) fn sort_keys(
+/// values of the columns are computed before all other values that the keys use. `scope` has no rows.
+pub(in crate::sql) fn sorted(
     scope: &Scope<'_>,
     orders: &[(Expr, OrderByOptions)],
     fields: &[Field],
@@ -90,12 +91,18 @@ pub(in crate::sql) fn sort_keys(
         return Ok(Vec::new());
     }
     let columns = fields.iter().filter(|field| !is_place(field));
-    let columns = columns.map(|field| (called(field), Values::null(field.kind.clone())));
+    let columns = columns.map(|field| (called(field), nulls(scope, field.kind.clone())));
     let mut known: Vec<(Expr, Values)> = columns.collect();
     let count = known.len();
     known.extend(scope.known.iter().cloned());
     let over = Scope { known: &known, ..*scope };
-    orders.iter().map(|(expr, options)| Ok((sort_key(&over, expr, count)?, *options))).collect()
+    let key = |(expr, options): &(Expr, OrderByOptions)| {
+        let key = sort_key(&over, expr, count)?;
+        // It has a type.
+        over.value(&key)?;
+        Ok((key, *options))
+    };
+    orders.iter().map(key).collect()
 }
 
 /// The name under which ORDER BY finds a column of the list.

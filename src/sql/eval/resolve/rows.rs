@@ -2,17 +2,39 @@
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, NullTreatment, OrderByExpr, Spanned, WindowFrame,
+    FunctionArgumentList, FunctionArguments, NullTreatment, OrderByExpr, SetOperator, Spanned, WindowFrame,
     WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::parts::all;
 use crate::sql::error::{Result, SqlError};
+use crate::sql::expression::Expression;
 use crate::sql::expression::rows::{Aggregate, Fold, Frame, FrameBound, SortKey, Window, WindowCall};
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::arguments;
 use crate::sql::syntax::{calls, names};
-use crate::sql::types::relation::Relation;
+use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::schema::combined;
+
+/// The rows of VALUES, and their columns: the types are what the values in all rows have in common.
+pub(in crate::sql) fn values<'e>(
+    scope: &Scope<'_>,
+    rows: impl IntoIterator<Item = Vec<&'e Expr>>,
+) -> Result<(Vec<Vec<Expression>>, Vec<Field>)> {
+    let (mut made, mut columns): (_, Option<Vec<Field>>) = (Vec::new(), None);
+    for row in rows {
+        let cells = all(scope, row)?;
+        let kinds = cells.iter().enumerate();
+        let fields = kinds.map(|(at, cell)| Ok(Field::new(format!("_col{at}"), scope.value(cell)?.kind)));
+        let fields = fields.collect::<Result<Vec<_>>>()?;
+        made.push(cells);
+        columns = Some(match columns {
+            None => fields,
+            Some(before) => combined(SetOperator::Union, &before, &fields)?,
+        });
+    }
+    Ok((made, columns.ok_or_else(|| SqlError::new("VALUES needs a row"))?))
+}
 
 /// A call of an aggregate over the rows of `scope`, before they are grouped.
 pub(in crate::sql) fn aggregate(scope: &Scope<'_>, function: &Function) -> Result<Aggregate> {

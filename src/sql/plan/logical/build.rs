@@ -3,26 +3,39 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Join, JoinConstraint, JoinOperator, LimitClause, OrderBy, Query, Select, SetExpr, SetQuantifier,
-    TableAlias, TableFactor, TableWithJoins, Value, Visit,
+    Expr, Join, JoinConstraint, JoinOperator, ObjectName, OrderBy, Query, Select, SetExpr, SetQuantifier,
+    Spanned, TableAlias, TableFactor, TableSample, TableSampleKind, TableWithJoins, Visit,
 };
+use sqlparser::tokenizer::Span;
 
-use super::{Common, JoinKind, Leaf, Node, Operator, Plan};
+use super::{Common, JoinKind, Leaf, Node, Operator, Plan, Subquery};
 use crate::sql::bind::Bound;
-use crate::sql::syntax::grouping;
-use crate::sql::syntax::{names, walk};
+use crate::sql::eval::resolve::select::Selected;
+use crate::sql::syntax::calls::cells;
+use crate::sql::syntax::limits::Limits;
+use crate::sql::syntax::names::top;
+use crate::sql::syntax::{data_store, grouping, names, recursion, walk};
+use crate::sql::types::columns::column_names;
 use crate::sql::types::relation::Field;
 use crate::sql::types::schema::{combined, joined};
 use crate::tables::{self, Kind};
 
 impl Plan {
     pub fn of(bound: &Bound) -> Self {
-        Builder { bound }.query(bound.tree(), &[])
+        Builder { bound: Some(bound) }.query(bound.tree(), &[])
+    }
+}
+
+impl Subquery {
+    /// A query in an expression of a bound query, whose types are not asked for.
+    pub fn of_part(query: &Query) -> Self {
+        Builder { bound: None }.subquery(query.clone(), &[])
     }
 }
 
 struct Builder<'b> {
-    bound: &'b Bound,
+    /// It knows the types; there are none without it.
+    bound: Option<&'b Bound>,
 }
 
 /// The tables of WITH that are visible.
@@ -34,7 +47,7 @@ impl Node {
     }
 
     /// An operator over this one, whose rows have the same columns.
-    fn over(self, operator: Operator, subqueries: Vec<Plan>) -> Self {
+    fn over(self, operator: Operator, subqueries: Vec<Subquery>) -> Self {
         let fields = self.fields.clone();
         Self { operator, fields, inputs: vec![self], subqueries }
     }
@@ -48,11 +61,16 @@ impl Builder<'_> {
     fn query(&self, query: &Query, known: Known<'_>) -> Plan {
         let mut all = known.to_vec();
         let mut commons = Vec::new();
+        let is_recursive = query.with.as_ref().is_some_and(|with| with.recursive);
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let name = table.alias.name.value.clone();
+            let halves = recursion::halves(&table.query, &name).filter(|_| is_recursive);
             let common = Arc::new(Common {
-                name: table.alias.name.value.clone(),
-                is_renamed: !table.alias.columns.is_empty(),
+                repeats: halves.map(|(_, _, all)| all),
+                name,
+                columns: column_names(&table.alias),
                 plan: self.query(&table.query, &all),
+                span: table.alias.name.span,
             });
             all.push(Arc::clone(&common));
             commons.push(common);
@@ -62,27 +80,32 @@ impl Builder<'_> {
             SetExpr::Select(select) => self.select(select, query.order_by.as_ref(), known),
             other => self.set(other, known),
         };
-        let limit = limit(query);
+        // What is not supported has been refused when names were bound.
+        let limits = Limits::of(query).unwrap_or_default();
         if let Some(by) = &query.order_by {
             let keys = grouping::order_exprs(by).unwrap_or_default();
-            let first = match &limit {
-                Some((offset, Some(count))) if !grouping::has_ties(query) => {
-                    offset.unwrap_or(0).checked_add(*count)
-                }
-                _ => None,
-            };
+            let first = limits.as_ref().filter(|limits| !limits.has_ties).and_then(Limits::wanted);
             top = top.over(Operator::Sort { keys, first }, self.subqueries(by, known));
         }
-        if let Some((offset, count)) = limit {
+        if let Some(limits) = limits {
             let mut subqueries = self.subqueries(&query.limit_clause, known);
             subqueries.extend(self.subqueries(&query.fetch, known));
-            top = top.over(Operator::Limit { offset, count }, subqueries);
+            top = top.over(Operator::Limit(limits), subqueries);
         }
-        Plan { commons, is_recursive: query.with.as_ref().is_some_and(|with| with.recursive), top }
+        Plan { commons, is_recursive, top }
     }
 
-    fn subqueries(&self, part: &impl Visit, known: Known<'_>) -> Vec<Plan> {
-        walk::subqueries(part).iter().map(|query| self.query(query, known)).collect()
+    fn subqueries(&self, part: &impl Visit, known: Known<'_>) -> Vec<Subquery> {
+        walk::subqueries(part).into_iter().map(|query| self.subquery(query, known)).collect()
+    }
+
+    fn subquery(&self, query: Query, known: Known<'_>) -> Subquery {
+        Subquery {
+            outside: names::free(&query),
+            is_from_alone: top(&query).is_some_and(|select| names::free(&select.from).is_empty()),
+            plan: self.query(&query, known),
+            tree: query,
+        }
     }
 
     fn set(&self, body: &SetExpr, known: Known<'_>) -> Node {
@@ -106,29 +129,27 @@ impl Builder<'_> {
                     subqueries: Vec::new(),
                 }
             }
-            SetExpr::Values(values) => Node {
-                subqueries: self.subqueries(values, known),
-                ..Node::leaf(
-                    Operator::Values(values.rows.len()),
-                    self.bound.values(values).unwrap_or_default(),
-                )
-            },
-            other => Node {
-                subqueries: self.subqueries(other, known),
-                ..Node::leaf(Operator::Values(0), Vec::new())
-            },
+            SetExpr::Values(values) => {
+                let rows = values.rows.iter().map(|row| cells(&row.content).into_iter().cloned().collect());
+                let fields = self.bound.and_then(|bound| bound.values(values)).unwrap_or_default();
+                let subqueries = self.subqueries(values, known);
+                Node { subqueries, ..Node::leaf(Operator::Values(rows.collect()), fields) }
+            }
+            // Refused when names were bound.
+            _ => Node::leaf(Operator::Values(Vec::new()), Vec::new()),
         }
     }
 
     fn select(&self, select: &Select, by: Option<&OrderBy>, known: Known<'_>) -> Node {
         let mut node = self.from(&select.from, known);
         debug_assert!(
-            self.bound.relation(&select.from).is_none_or(|rows| rows.fields == node.fields),
+            self.bound
+                .and_then(|bound| bound.relation(&select.from))
+                .is_none_or(|rows| rows.fields == node.fields),
             "the columns of FROM are those of the binder: {select}"
         );
-        let selected = self.bound.selected(select);
-        let (computed, columns) =
-            selected.map(|selected| (selected.computed, selected.columns)).unwrap_or_default();
+        let Selected { computed, columns } =
+            self.bound.and_then(|bound| bound.selected(select)).unwrap_or_default();
         if let Some(condition) = &select.selection {
             node = node.over(filter(condition), self.subqueries(condition, known));
         }
@@ -136,12 +157,8 @@ impl Builder<'_> {
         if let Some(grouping) = grouping {
             let groups = grouping.keys.iter().chain(&calls.aggregates).chain(&calls.groupings);
             let fields = made(groups, &computed);
-            let operator = Operator::Aggregate {
-                sets: grouping.sets.len(),
-                keys: grouping.keys,
-                calls: calls.aggregates,
-                groupings: calls.groupings,
-            };
+            let operator =
+                Operator::Aggregate { grouping, calls: calls.aggregates, groupings: calls.groupings };
             node = node.over(operator, self.subqueries(&select.group_by, known)).with(fields);
         }
         if let Some(having) = &select.having {
@@ -182,15 +199,10 @@ impl Builder<'_> {
         constraint: Option<&JoinConstraint>,
         known: Known<'_>,
     ) -> Node {
-        let is_plain = matches!(kind, JoinKind::Cross | JoinKind::Inner | JoinKind::Left);
-        if let (TableFactor::UNNEST { array_exprs, alias, .. }, true) = (factor, is_plain) {
-            let operator = Operator::Unnest {
-                arrays: array_exprs.clone(),
-                keeps_rows: kind == JoinKind::Left,
-                leaf: table(alias.as_ref(), (0, 0)),
-            };
+        let is_semi = matches!(kind, JoinKind::Semi | JoinKind::Anti);
+        if let (TableFactor::UNNEST { .. }, false) = (factor, is_semi) {
             let input = left.unwrap_or_else(|| Node::leaf(Operator::Row, Vec::new()));
-            return self.unnest(input, operator, factor, self.subqueries(array_exprs, known));
+            return self.unnest(input, factor, kind.keeps_left(), known);
         }
         let right = self.factor(factor, known);
         let Some(left) = left else { return right };
@@ -209,45 +221,49 @@ impl Builder<'_> {
     }
 
     /// The columns of `input`, and those of the elements.
-    fn unnest(&self, input: Node, operator: Operator, factor: &TableFactor, subqueries: Vec<Plan>) -> Node {
+    fn unnest(&self, input: Node, factor: &TableFactor, keeps_rows: bool, known: Known<'_>) -> Node {
+        let TableFactor::UNNEST { array_exprs, alias, with_ordinality, .. } = factor else { return input };
+        let operator = Operator::Unnest {
+            arrays: array_exprs.clone(),
+            has_ordinals: *with_ordinality,
+            keeps_rows,
+            leaf: leaf(alias.as_ref()),
+        };
         let fields = input.fields.iter().cloned().chain(self.fields(factor)).collect();
-        input.over(operator, subqueries).with(fields)
+        input.over(operator, self.subqueries(array_exprs, known)).with(fields)
     }
 
     /// The columns of a table in FROM.
     fn fields(&self, factor: &TableFactor) -> Vec<Field> {
-        self.bound.table(factor).map(|rows| rows.fields).unwrap_or_default()
+        self.bound.and_then(|bound| bound.table(factor)).map(|rows| rows.fields).unwrap_or_default()
     }
 
     fn factor(&self, factor: &TableFactor, known: Known<'_>) -> Node {
         match factor {
             TableFactor::Table { name, alias, sample, .. } => {
-                let table = names::last(name);
-                let leaf =
-                    Leaf { is_sampled: sample.is_some(), ..self::table(alias.as_ref(), names::place(name)) };
-                let common = known.iter().rev().find(|common| common.name == table);
-                let operator = match (common, tables::find(&table)) {
+                let leaf = table(name, alias.as_ref(), sample.as_ref());
+                let name = names::last(name);
+                let common = known.iter().rev().find(|common| common.name == name);
+                let operator = match (common, tables::find(&name)) {
                     (Some(common), _) => Operator::Common { common: Arc::clone(common), leaf },
-                    (None, Some(declared)) if !names::is_marked(&table) => {
-                        Operator::Scan { table: declared, leaf }
+                    (None, Some(table)) if !names::is_marked(&name) => {
+                        Operator::Scan { table, is_store: name == data_store::TABLE, leaf }
                     }
-                    _ => Operator::Step { leaf },
+                    _ => Operator::Given { name, leaf },
                 };
                 Node::leaf(operator, self.fields(factor))
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                let leaf = Leaf { is_sampled: sample.is_some(), ..table(alias.as_ref(), (0, 0)) };
+                let leaf = Leaf { sample: sampled(sample.as_ref()), ..leaf(alias.as_ref()) };
                 let plan = Box::new(self.query(subquery, known));
-                Node::leaf(Operator::Derived { plan, is_lateral: *lateral, leaf }, self.fields(factor))
+                let lateral = lateral.then(|| names::free(&**subquery));
+                Node::leaf(Operator::Derived { plan, lateral, leaf }, self.fields(factor))
             }
-            TableFactor::UNNEST { array_exprs, alias, .. } => {
-                let leaf = table(alias.as_ref(), (0, 0));
-                let operator = Operator::Unnest { arrays: array_exprs.clone(), keeps_rows: false, leaf };
-                let row = Node::leaf(Operator::Row, Vec::new());
-                self.unnest(row, operator, factor, self.subqueries(array_exprs, known))
+            TableFactor::UNNEST { .. } => {
+                self.unnest(Node::leaf(Operator::Row, Vec::new()), factor, false, known)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                let leaf = alias.as_ref().map(|alias| table(Some(alias), (0, 0)));
+                let leaf = alias.as_ref().map(|alias| leaf(Some(alias)));
                 let inner = self.from(std::slice::from_ref(table_with_joins), known);
                 let fields = if leaf.is_some() { self.fields(factor) } else { inner.fields.clone() };
                 inner.over(Operator::Parentheses(leaf), Vec::new()).with(fields)
@@ -258,13 +274,24 @@ impl Builder<'_> {
     }
 }
 
-fn table(alias: Option<&TableAlias>, place: (u64, u64)) -> Leaf {
+/// A table that is called by its alias alone.
+fn leaf(alias: Option<&TableAlias>) -> Leaf {
     Leaf {
         alias: alias.map(|alias| alias.name.value.clone()).unwrap_or_default(),
-        is_renamed: alias.is_some_and(|alias| !alias.columns.is_empty()),
-        is_sampled: false,
-        place,
+        columns: alias.map(column_names).unwrap_or_default(),
+        sample: None,
+        place: (0, 0),
+        span: Span::empty(),
     }
+}
+
+fn table(name: &ObjectName, alias: Option<&TableAlias>, sample: Option<&TableSampleKind>) -> Leaf {
+    Leaf { sample: sampled(sample), place: names::place(name), span: name.span(), ..leaf(alias) }
+}
+
+fn sampled(sample: Option<&TableSampleKind>) -> Option<TableSample> {
+    let (TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample?;
+    Some((**sample).clone())
 }
 
 /// The columns of groups or window functions, whose types are among `computed`.
@@ -293,30 +320,4 @@ fn kind(operator: &JoinOperator) -> JoinKind {
         Op::Anti(_) | Op::LeftAnti(_) => JoinKind::Anti,
         _ => JoinKind::Full,
     }
-}
-
-/// OFFSET and LIMIT, where they are literals; `None` if there are none.
-fn limit(query: &Query) -> Option<(Option<u64>, Option<u64>)> {
-    let number = |expr: &Expr| match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(text, _) => text.parse::<u64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    let (offset, count) = match &query.limit_clause {
-        Some(LimitClause::LimitOffset { limit, offset, .. }) => {
-            (offset.as_ref().map(|offset| &offset.value), limit.as_ref())
-        }
-        Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(offset), Some(limit)),
-        None if query.fetch.is_some() => (None, None),
-        None => return None,
-    };
-    // An OFFSET that is not known leaves open how many rows are needed.
-    let is_known = offset.is_none_or(|offset| number(offset).is_some());
-    let count = match &query.fetch {
-        Some(fetch) => fetch.quantity.as_ref().map_or(Some(1), number),
-        None => count.and_then(number),
-    };
-    Some((offset.and_then(number), count.filter(|_| is_known)))
 }

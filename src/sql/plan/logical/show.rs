@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Write};
 use sqlparser::ast::{Expr, OrderByOptions, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::{JoinKind, Leaf, Node, Operator, Plan};
+use crate::sql::syntax::grouping::Grouping;
+use crate::sql::syntax::limits::{Limits, number};
 use crate::sql::syntax::names;
 use crate::sql::types::relation::Field;
 
@@ -48,7 +50,7 @@ fn node(node: &Node, depth: usize, text: &mut String) -> fmt::Result {
     line(depth, &said(node), text)?;
     for subquery in &node.subqueries {
         line(depth + 1, "Subquery in an expression", text)?;
-        plan(subquery, depth + 2, text)?;
+        plan(&subquery.plan, depth + 2, text)?;
     }
     match &node.operator {
         Operator::Derived { plan, .. } | Operator::Query(plan) => self::plan(plan, depth + 1, text)?,
@@ -60,19 +62,21 @@ fn node(node: &Node, depth: usize, text: &mut String) -> fmt::Result {
 fn said(node: &Node) -> String {
     match &node.operator {
         Operator::Row => "Row".to_owned(),
-        Operator::Values(rows) => format!("Values, {rows} {}", if *rows == 1 { "row" } else { "rows" }),
-        Operator::Scan { table, leaf } => named(&format!("Scan {}", table.name), leaf),
+        Operator::Values(rows) => {
+            format!("Values, {} {}", rows.len(), if rows.len() == 1 { "row" } else { "rows" })
+        }
+        Operator::Scan { table, leaf, .. } => named(&format!("Scan {}", table.name), leaf),
         Operator::Common { common, leaf } => named(&format!("Scan {}", names::written(&common.name)), leaf),
-        Operator::Step { leaf } => named("Scan of the last step", leaf),
-        Operator::Derived { is_lateral, leaf, .. } => {
-            let what = if *is_lateral { "Lateral subquery" } else { "Subquery" };
+        Operator::Given { leaf, .. } => named("Scan of the last step", leaf),
+        Operator::Derived { lateral, leaf, .. } => {
+            let what = if lateral.is_some() { "Lateral subquery" } else { "Subquery" };
             format!("{} ({})", named(what, leaf), columns(node.fields.iter()))
         }
         Operator::Query(_) => "Query".to_owned(),
         Operator::Parentheses(leaf) => {
             leaf.as_ref().map_or_else(|| "Parentheses".to_owned(), |leaf| named("Parentheses", leaf))
         }
-        Operator::Unnest { arrays, keeps_rows, leaf } => {
+        Operator::Unnest { arrays, keeps_rows, leaf, .. } => {
             let outer = if *keeps_rows { "Unnest, rows without elements too," } else { "Unnest" };
             format!(
                 "{} ({})",
@@ -85,9 +89,9 @@ fn said(node: &Node) -> String {
             let conditions: Vec<String> = conditions.iter().map(shown).collect();
             format!("Filter {}", conditions.join(" AND "))
         }
-        Operator::Aggregate { keys, sets, calls, groupings } => {
+        Operator::Aggregate { grouping: Grouping { keys, sets }, calls, groupings } => {
             let by = if keys.is_empty() { String::new() } else { format!(" by {}", list(keys.iter())) };
-            let sets = if *sets > 1 { format!(" in {sets} sets") } else { String::new() };
+            let sets = if sets.len() > 1 { format!(" in {} sets", sets.len()) } else { String::new() };
             let calls = list(calls.iter().chain(groupings));
             let calls = if calls.is_empty() { String::new() } else { format!(": {calls}") };
             format!("Aggregate{by}{sets}{calls}")
@@ -104,17 +108,20 @@ fn said(node: &Node) -> String {
                 None => format!("Sort by {}", keys.join(", ")),
             }
         }
-        Operator::Limit { offset, count } => {
-            let count = count.map_or_else(|| "Limit".to_owned(), |count| format!("Limit {count}"));
-            offset.map_or_else(
-                || count.clone(),
-                |offset| format!("{count} from row {}", offset.saturating_add(1)),
-            )
-        }
+        Operator::Limit(limits) => limit(limits),
         Operator::SetOperation { operator, all } => {
             format!("{operator}{}", if *all { " ALL" } else { "" })
         }
     }
+}
+
+fn limit(limits: &Limits) -> String {
+    let count = limits.count.as_ref().map_or_else(String::new, |count| format!(" {}", shown(count)));
+    let offset = limits.offset.as_ref().map_or_else(String::new, |offset| match number(offset) {
+        Some(offset) => format!(" from row {}", offset.saturating_add(1)),
+        None => format!(" behind {} rows", shown(offset)),
+    });
+    format!("Limit{count}{offset}")
 }
 
 fn join(kind: JoinKind, on: &[Expr], using: &[String]) -> String {
@@ -142,7 +149,7 @@ fn columns<'f>(fields: impl Iterator<Item = &'f Field>) -> String {
 
 /// A table, with the name by which expressions refer to it.
 fn named(what: &str, leaf: &Leaf) -> String {
-    let sampled = if leaf.is_sampled { ", sampled" } else { "" };
+    let sampled = if leaf.is_sampled() { ", sampled" } else { "" };
     match names::written(&leaf.alias) {
         "" => format!("{what}{sampled}"),
         alias if what.ends_with(alias) => format!("{what}{sampled}"),

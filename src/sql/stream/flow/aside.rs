@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::Series;
 use rayon::prelude::*;
 
-use super::{Flow, Part, Reduction, rowwise};
+use super::{Flow, Part, Reduction};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::constants;
 use crate::sql::memory::{Limits, too_much};
@@ -20,7 +20,6 @@ use crate::sql::stream::spill::Spill;
 use crate::sql::stream::spill::runs::{narrowed, widened};
 use crate::sql::stream::spill::sorted::Sorting;
 use crate::sql::stream::spill::spread::Spread;
-use crate::sql::syntax::names::top;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::NTH;
 use crate::sql::types::relation::{Field, Relation};
@@ -171,7 +170,9 @@ impl Flow {
 
     /// OFFSET and LIMIT.
     pub(super) fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
-        self.over(self.nothing()?, limits, |like, _| constants::limits(like, &self.tree))
+        self.over(self.nothing()?, limits, |like, _| {
+            constants::limits_of(like, &constants::limit(like, self.plan.limits())?)
+        })
     }
 
     /// Whether its rows are groups, each of which is made by itself.
@@ -181,9 +182,8 @@ impl Flow {
 
     /// Whether groups can be processed share by share, because no expression uses several of them.
     pub(super) fn can_be_put_aside(&self) -> bool {
-        let is_of_several = top(&self.tree)
-            .is_some_and(|select| select.distinct.is_some() || rowwise::has_windows(&self.tree));
-        !(matches!(self.reduction, Reduction::Groups(_)) && is_of_several)
+        let is_of_several = || self.plan.is_distinct() || self.plan.has_windows();
+        !(matches!(self.reduction, Reduction::Groups(_)) && is_of_several())
     }
 }
 

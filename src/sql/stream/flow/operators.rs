@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlparser::ast;
-
-use crate::sql::bind;
 use crate::sql::error::Result;
 use crate::sql::expression::query::Query;
+use crate::sql::plan::logical::Plan;
+use crate::sql::plan::lower;
 use crate::sql::scope::{Ctes, Session};
 use crate::sql::types::relation::Field;
 
@@ -25,8 +24,8 @@ impl Clone for Operators {
 }
 
 impl Operators {
-    /// The operators of a query over the tables of a session and these.
-    pub fn of(&self, session: &Session<'_>, ctes: &Ctes, query: &ast::Query) -> Result<Arc<Query>> {
+    /// The operators of a plan over the tables of a session and these.
+    pub fn of(&self, session: &Session<'_>, ctes: &Ctes, plan: &Plan) -> Result<Arc<Query>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((columns, known)) = known
             && columns
@@ -36,7 +35,7 @@ impl Operators {
         {
             return Ok(known);
         }
-        let made = Arc::new(bind::planned(session, ctes, query)?);
+        let made = Arc::new(lower::query(session, ctes, plan)?);
         let columns =
             tables(session, ctes).map(|(name, fields)| (name.to_owned(), fields.to_vec())).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((columns, Arc::clone(&made)));

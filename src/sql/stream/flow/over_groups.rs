@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::{NamedFrom, NamedFromOwned, Series};
 
-use super::{Flow, Flowed, Room, Worker};
+use super::{Flow, Flowed, Room, Worker, in_order_of_events};
 use crate::sql::answer::Answer;
 use crate::sql::catalog::Counted;
 use crate::sql::error::Result;
@@ -17,7 +17,7 @@ use crate::tables::Kind;
 impl Flow {
     /// Whether its rows are groups, each of which is made by itself, in the order of their first events.
     pub fn are_groups_by_events(&self) -> bool {
-        self.are_groups_alone() && self.tree.order_by.is_none() && self.wanted == usize::MAX
+        self.are_groups_alone() && !self.plan.is_sorted() && self.wanted == usize::MAX
     }
 
     /// The query `around` this one, for rows with the columns of this one.
@@ -55,7 +55,8 @@ impl<'f> OverGroups<'f> {
         if rows.height == 0 {
             return Ok(());
         }
-        let rows = with_objects(rows)?;
+        // Of equal rows the first one is kept, and so of what is arbitrary.
+        let rows = in_order_of_events(with_objects(rows)?)?;
         let workers = || self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = workers().pop();
         let mut worker = idle.unwrap_or_else(|| Worker::new(self.outer, self.room));

@@ -62,7 +62,7 @@ impl Flow {
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
         let table = EventsTable { name: name.to_owned(), alias, is_store: false, keys: Vec::new() };
-        let flow = Self::new(bound, tree, reads, reduction);
+        let flow = Self::new(bound, &tree, reads, reduction);
         Some(Self { events_tables: Some(vec![table]), ..flow })
     }
 

@@ -2,19 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Visit};
+use sqlparser::ast::{Expr, Visit};
 
 use crate::sql::bind::Bound;
 use crate::sql::plan::logical::{JoinKind, Node, Operator, Plan};
 use crate::sql::plan::table_scans;
-use crate::sql::syntax::grouping;
-use crate::sql::syntax::names::top;
 use crate::sql::syntax::visit::{Visitor, visit};
 
 /// Whether all rows of a query depend on single events, except for a reduction at the top.
 pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
     // The events table occurs once: if it is first in FROM, nothing else reads events.
-    let is_one = || table_scans::of(bound, plan).is_some_and(|table_scans| table_scans.len() == 1);
+    let is_one = || table_scans::of(plan).is_some_and(|table_scans| table_scans.len() == 1);
     // Tables of the engine are not available for pieces.
     let is_alone = bound.declared().len() == 1;
     let chain = plan.chain();
@@ -22,19 +20,18 @@ pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
     is_alone
         && is_select
         && !plan.is_recursive
-        && !has_windows_below(bound.tree())
+        && !has_windows_below(plan)
         && chain.last().is_some_and(|from| is_by_event(from))
         && is_one()
 }
 
 /// Whether there are windows over other rows than the groups at the top, which are all there in the end.
-fn has_windows_below(tree: &Query) -> bool {
-    let by = tree.order_by.as_ref();
-    match top(tree).filter(|select| grouping::is_grouped(select, by)) {
-        Some(select) => {
-            has_windows(&tree.with) || has_windows(&select.from) || has_windows(&select.selection)
-        }
-        None => has_windows(tree),
+fn has_windows_below(plan: &Plan) -> bool {
+    let chain = plan.chain();
+    let groups = chain.iter().find(|node| matches!(node.operator, Operator::Aggregate { .. }));
+    match groups.and_then(|groups| groups.input()) {
+        Some(rows) => rows.has_windows() || plan.commons.iter().any(|common| common.plan.has_windows()),
+        None => plan.has_windows(),
     }
 }
 
@@ -56,9 +53,9 @@ pub(super) fn has_windows(tree: &impl Visit) -> bool {
 fn is_by_event(from: &Node) -> bool {
     let first = |node: &Node| node.input().is_some_and(is_by_event);
     match &from.operator {
-        Operator::Scan { leaf, .. } => from.events().is_some() && !leaf.is_sampled,
-        Operator::Common { common, leaf } => !leaf.is_sampled && is_row_by_row(&common.plan),
-        Operator::Derived { plan, is_lateral: false, leaf } => !leaf.is_sampled && is_row_by_row(plan),
+        Operator::Scan { leaf, .. } => from.events().is_some() && !leaf.is_sampled(),
+        Operator::Common { common, leaf } => !leaf.is_sampled() && is_row_by_row(&common.plan),
+        Operator::Derived { plan, lateral: None, leaf } => !leaf.is_sampled() && is_row_by_row(plan),
         Operator::Unnest { .. } => first(from),
         Operator::Join { kind: JoinKind::Cross | JoinKind::Inner | JoinKind::Left, using, .. } => {
             using.is_empty() && first(from)

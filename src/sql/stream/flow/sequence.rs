@@ -9,22 +9,24 @@
 mod written;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
+    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, SetExpr, TableAlias, TableFactor,
     WindowType,
 };
 
 use super::{Flow, rowwise};
 use crate::model::Timestamp;
-use crate::sql::bind::{self, Bound};
+use crate::sql::bind::Bound;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::Result;
-use crate::sql::expression::query;
 use crate::sql::functions::window::carried::Carry;
 use crate::sql::memory::Limits;
 use crate::sql::plan::divide;
 use crate::sql::plan::divide::EventsTable;
+use crate::sql::plan::logical::Plan;
+use crate::sql::plan::lower;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::run::engine;
@@ -45,7 +47,8 @@ const NAME: &str = "\0windows";
 /// A SELECT with windows over all its rows, inside of a query.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Sequence {
-    select: Select,
+    /// Made of the events.
+    plan: Arc<Plan>,
     partition_by: Vec<Expr>,
     order_by: SortKeys,
     /// Its window functions.
@@ -161,8 +164,9 @@ impl Finder<'_> {
             windows.push((call.clone(), carry));
         }
         let (partition_by, order_by) = (partition_by?, order_by.unwrap_or_default());
+        let numbered = Query { body: Box::new(SetExpr::Select(Box::new(select))), ..query.clone() };
         let sequence = Sequence {
-            select,
+            plan: Arc::new(Plan::of(&self.bound.with(numbered))),
             partition_by,
             order_by,
             calls: windows,
@@ -215,15 +219,10 @@ impl Sequence {
         work(&Scope::new(&session, &ctes, &nothing))
     }
 
-    /// The SELECT over the events.
-    fn operators(&self, like: &Scope<'_>) -> Result<query::Select> {
-        bind::select(like, &self.select)
-    }
-
     /// The rows of events that are numbered, and what sorts them.
     pub fn rows(&self, events: Relation, limits: &Limits) -> Result<Keyed> {
         self.over(self.events_table.table(events)?, limits, |like| {
-            let rows = select::rows(like, &self.operators(like)?)?;
+            let rows = select::rows(like, &lower::select(like.session, like.ctes, &self.plan)?)?;
             let scope = Scope { relation: &rows, ..*like };
             let by =
                 self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
@@ -245,7 +244,7 @@ impl Sequence {
     ) -> Result<Relation> {
         self.over(Relation::default(), limits, |like| {
             let scope = Scope { relation: rows, ..*like };
-            select::windowed(&scope, &bind::listed(&scope, &self.select)?, own, adjust)
+            select::windowed(&scope, &lower::listed(&scope, &self.plan)?, own, adjust)
         })
     }
 

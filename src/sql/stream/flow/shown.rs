@@ -15,7 +15,6 @@ use crate::sql::run::select::Projected;
 use crate::sql::stream::ordered::Ordered;
 use crate::sql::stream::spill::Spill;
 use crate::sql::stream::spill::sorted::Sorting;
-use crate::sql::syntax::names::top;
 use crate::sql::types::place::RECORD;
 use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Values;
@@ -43,8 +42,7 @@ impl Flow {
         let places = Relation { height: groups.count, ..Relation::default() };
         let Projected { rows, keys, .. } = self.rows_of_groups(&groups, places, limits)?;
         let part = Part { rows, keys };
-        let is_distinct = top(&self.tree).is_some_and(|select| select.distinct.is_some());
-        let part = if is_distinct { part.distinct()? } else { part };
+        let part = if self.plan.is_distinct() { part.distinct()? } else { part };
         Ok(Flowed::Rows(part.first(self.wanted)?.rows.seen()))
     }
 

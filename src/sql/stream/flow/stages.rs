@@ -7,6 +7,7 @@
 mod inner;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use sqlparser::ast::{
     Expr, Function, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Visit, WindowType,
@@ -38,7 +39,7 @@ use inner::Finder;
 pub(in crate::sql) struct Stages {
     stages: Vec<Stage>,
     /// The query around them.
-    outer: Query,
+    outer: Arc<logical::Plan>,
     /// How that is evaluated, if it reads events itself.
     flow: Option<Flow>,
     now: Timestamp,
@@ -84,7 +85,8 @@ impl Stages {
             true => Some(flow_of(bound, &tree, reads).filter(|flow| flow.sequence.is_none())?),
         };
         let flow = flow.map(|flow| Flow { in_sequence: None, ..flow });
-        Some(Self { stages, outer: tree, flow, now: bound.now() })
+        let outer = Arc::new(logical::Plan::of(&bound.with(tree)));
+        Some(Self { stages, outer, flow, now: bound.now() })
     }
 
     pub fn stages(&self) -> &[Stage] {
@@ -110,8 +112,7 @@ impl Stages {
         let mut catalog = Catalog::default();
         catalog.limit(limits.clone());
         let session = engine::session(&catalog, self.now.millis());
-        let whole = Query { limit_clause: None, fetch: None, ..self.outer.clone() };
-        Ok(engine::rows(&session, tables, &whole)?.seen())
+        Ok(engine::all_rows(&session, tables, &self.outer)?.seen())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::sql::plan::logical::{self, Node, Operator};
 use crate::sql::plan::sought::Sought;
 use crate::sql::scope::Scope;
 use crate::sql::syntax::calls::argument;
+use crate::sql::syntax::grouping::Grouping;
 use crate::sql::syntax::{calls, names};
 use crate::sql::types::relation::Relation;
 use crate::tables::Kind;
@@ -72,7 +73,7 @@ impl Plan {
     ) -> Option<Self> {
         let chain = logical.chain();
         let (table, above) = chain.split_last()?;
-        let leaf = table.events().filter(|leaf| !leaf.is_sampled && !leaf.is_renamed)?;
+        let leaf = table.events().filter(|leaf| !leaf.is_sampled() && !leaf.is_renamed())?;
         let rows = Relation::without_rows(table.fields.clone());
         let at = above.iter().position(|node| matches!(node.operator, Operator::Aggregate { .. }))?;
         let (aggregation, filters) = (&above.get(at)?.operator, above.get(at + 1..)?);
@@ -95,8 +96,10 @@ impl Plan {
         columns: Option<&[String]>,
         (alias, now): (&str, Timestamp),
     ) -> Option<Self> {
-        let Operator::Aggregate { keys, sets: 1, calls, groupings } = aggregation else { return None };
-        if !groupings.is_empty() {
+        let Operator::Aggregate { grouping: Grouping { keys, sets }, calls, groupings } = aggregation else {
+            return None;
+        };
+        if sets.len() != 1 || !groupings.is_empty() {
             return None;
         }
         let mut leaves: Vec<Leaf> = ALWAYS.map(Leaf::column).into();
