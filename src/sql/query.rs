@@ -11,6 +11,7 @@ use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::panics;
 use crate::sql::plan::around;
+use crate::sql::plan::logical::Operator;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
@@ -19,6 +20,7 @@ use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
 use crate::sql::stream::flow::stages::Stages;
 use crate::sql::stream::preaggregation::plan::Plan;
+use crate::sql::syntax::calls::with_all_values;
 use crate::sql::syntax::{data_store, dialect, grouping, named_windows, names, params, walk};
 use crate::sql::types::relation::{Field, PLACE, Relation};
 use crate::sql::types::{event_data_store, place};
@@ -171,19 +173,32 @@ impl Query {
         let logical = Arc::new(logical::Plan::of(&bound));
         let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
         let (tables, mut query) = (bound.declared(), None);
-        if ways.plan.is_none() && ways.flow.is_none() {
+        let is_by_shares = ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_some());
+        if ways.plan.is_none() && (ways.flow.is_none() || is_by_shares) {
             let mut found = None;
             let split = around::split(bound.tree(), |inner| {
                 let bound = bound.with(inner.clone());
                 let plan = logical::Plan::of(&bound);
                 let ways = ways.of_inner((&bound, &plan), lake);
                 let is_good = !grouping::has_offset(inner)
-                    && (ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small));
+                    && match is_by_shares {
+                        // Only where groups can be counted is there a quicker way than by shares.
+                        true => {
+                            ways.plan.as_ref().is_some_and(Plan::can_be_put_aside)
+                                && ways.flow.as_ref().is_some_and(Flow::are_groups_by_events)
+                        }
+                        false => ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small),
+                    };
                 found = is_good.then_some((plan, ways));
                 is_good
             });
             query = split.zip(found);
         }
+        let outer_flow = query.as_ref().and_then(|(outer, _)| {
+            Flow::over_rows(&bound, outer, around::NAME, (&ways.scan, &ways.filters, lake))
+        });
+        // Groups that do not fit into memory are looked at in pieces only.
+        let query = query.filter(|_| !is_by_shares || outer_flow.is_some());
         let is_by_piece = |ways: &Ways| {
             ways.plan.is_some() || ways.flow.as_ref().is_some_and(|flow| flow.events_tables().is_none())
         };
@@ -191,9 +206,6 @@ impl Query {
             true => None,
             false => Stages::of(&bound, (&ways.scan, &ways.filters, lake)),
         };
-        let outer_flow = query.as_ref().and_then(|(outer, _)| {
-            Flow::over_rows(&bound, outer, around::NAME, (&ways.scan, &ways.filters, lake))
-        });
         let (run, outer, Ways { scan, filters, plan, flow, order_insensitive }) = match query {
             Some((outer, (plan, ways))) => {
                 (Arc::new(plan), Some(Arc::new(logical::Plan::of(&bound.with(outer)))), ways)
@@ -264,6 +276,18 @@ impl Query {
     /// Names and values of its parameters.
     pub fn params(&self) -> Vec<(String, String)> {
         self.params.clone()
+    }
+
+    /// The first of its aggregates whose result has all values of a group in it, if there is one: it is what needs
+    /// much memory.
+    pub fn aggregate_with_all_values(&self) -> Option<&'static str> {
+        let mut found = None;
+        self.logical.each(&mut |node| {
+            if let Operator::Aggregate { calls, .. } = &node.operator {
+                found = found.or_else(|| calls.iter().find_map(with_all_values));
+            }
+        });
+        found
     }
 
     /// The tables that the query uses.

@@ -31,6 +31,24 @@ fn query(sql: &str, memory: &str) -> Output {
     Command::new("sh").args(["-c", command, program]).args(arguments).output().unwrap()
 }
 
+#[test]
+fn an_aggregate_that_keeps_all_values_is_named_where_they_do_not_fit() {
+    let longs = "SELECT lpad(CAST(a AS varchar), 100000, 'x') AS v FROM UNNEST(sequence(1, 10000)) AS t(a)";
+    for (name, sql) in [
+        ("array_agg", format!("SELECT cardinality(array_agg(v)) FROM ({longs})")),
+        (
+            "listagg",
+            format!("WITH g AS (SELECT listagg(v, ',') AS l FROM ({longs})) SELECT length(l) FROM g"),
+        ),
+    ] {
+        let output = query(&sql, "128MiB");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{sql}: {said}");
+        assert!(said.contains(&format!("{name} keeps all values of a group")), "{sql}: {said}");
+        assert!(said.contains("--max-memory"), "{sql}: {said}");
+    }
+}
+
 /// Once, each of them used gigabytes with a limit of 128 MiB. Rows that do not fit are written to disk; a
 /// single row that does not fit is refused.
 #[test]

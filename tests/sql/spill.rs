@@ -557,6 +557,21 @@ fn what_compares_events_with_others_is_not_refused() {
     );
 }
 
+/// Groups whose keys hardly repeat go to disk several times, and are put together in several pieces.
+#[test]
+fn groups_that_hardly_repeat_are_put_together_in_pieces() {
+    are_the_same(
+        &[
+            "SELECT eventid, count(*) AS n, min(eventtime), max(errorcode) FROM events GROUP BY 1",
+            "SELECT length(requestparameters), count(*) AS n FROM events GROUP BY requestparameters ORDER BY n DESC, 1 LIMIT 10",
+            "SELECT requestparameters AS p, eventid, count(errorcode) AS n FROM events GROUP BY 1, 2 ORDER BY 3, 2 DESC, 1",
+            "SELECT errorcode, count(DISTINCT eventid), count(DISTINCT concat(requestid, eventname)) FROM events GROUP BY 1",
+            "SELECT count(DISTINCT eventid), count(DISTINCT errorcode) FROM events",
+        ],
+        &[1 << 16, 1 << 17],
+    );
+}
+
 /// A query over the rows of another one gathers none of them.
 #[test]
 fn groups_of_groups_are_not_gathered() {
@@ -569,6 +584,19 @@ fn groups_of_groups_are_not_gathered() {
             "SELECT r, e FROM (SELECT requestid AS r, max(eventid) AS e FROM events GROUP BY 1) AS t WHERE e > 'id-3'",
         ],
         &[1 << 17, 1 << 18, 1 << 20],
+    );
+}
+
+/// Groups are put together in no order, and those that do not fit are looked at in pieces.
+#[test]
+fn the_query_around_groups_sees_them_in_the_order_of_their_first_events() {
+    are_the_same(
+        &[
+            "SELECT n, arbitrary(eventid) FROM (SELECT eventid, requestid, count(*) AS n FROM events GROUP BY 1, 2) GROUP BY 1",
+            "SELECT eventid, n FROM (SELECT eventid, count(errorcode) AS n FROM events GROUP BY 1 HAVING max(eventname) > 'Event1') WHERE n = 0 LIMIT 40 OFFSET 3",
+            "SELECT DISTINCT e FROM (SELECT requestid, max(eventname) AS e, eventid FROM events GROUP BY 1, 3) AS t",
+        ],
+        &[1 << 17],
     );
 }
 

@@ -103,7 +103,7 @@ impl Args {
         };
         let answer = match whole {
             Some(answer) => answer,
-            None => query.run(&catalog).map_err(|error| not_answered(&error))?,
+            None => query.run(&catalog).map_err(|error| not_answered_by(&query, &error))?,
         };
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| match self.explain {
@@ -316,7 +316,7 @@ impl Args {
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         }
-        let gathered = gathered.map_err(|error| not_answered(&error))?;
+        let gathered = gathered.map_err(|error| not_answered_by(query, &error))?;
         reading.coverage = coverage;
         reading.is_lake = lake.is_some() && asked.accounts.is_empty() && asked.regions.is_empty();
         match (gathered, lake) {
@@ -486,6 +486,19 @@ fn explain(
 
 fn not_understood(error: &SqlError) -> Failure {
     Failure::new("cannot run this query").because(error)
+}
+
+/// Why a query cannot be answered, with advice that fits to what is in it.
+fn not_answered_by(query: &Query, error: &SqlError) -> Failure {
+    match query.aggregate_with_all_values() {
+        Some(name) if error.is_of_memory() => {
+            Failure::new("cannot answer this query").because(error).advise(&format!(
+                "query fewer columns or a shorter time, or group by another column, too, as {name} keeps all values \
+                 of a group at once; or allow more with --max-memory"
+            ))
+        }
+        _ => not_answered(error),
+    }
 }
 
 fn not_answered(error: &SqlError) -> Failure {

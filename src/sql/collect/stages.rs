@@ -54,6 +54,12 @@ impl Gathering<'_> {
             Ok(())
         })?;
         let flowed = caught(|| flow.finish(worker.into_parts(), &self.flow_room, self.jobs))?;
+        self.whole(&flow, flowed)
+    }
+
+    /// The answer, where nothing is around the query that was evaluated.
+    pub(super) fn whole(&self, flow: &Flow, flowed: Flowed) -> Result<Gathered> {
+        let limits = &self.flow_room.limits;
         Ok(match caught(|| flow.shown(flowed, limits))? {
             Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
             flowed => Gathered::Flowed(Worked(Flowed::Whole(caught(|| flow.answer(flowed, limits))?))),

@@ -16,6 +16,7 @@ mod aside;
 pub(in crate::sql) mod export;
 mod frontier;
 mod operators;
+pub(in crate::sql) mod over_groups;
 pub(in crate::sql) mod over_rows;
 mod part;
 mod partial;

@@ -106,7 +106,7 @@ impl<'q> PreAggregation<'q> {
         if !self.room.aside.is_possible() {
             return Err(Stop::GivenUp);
         }
-        self.room.aside.put_all(&mut self.groups, self.plan)?;
+        self.room.aside.put_all(&mut self.groups)?;
         // The groups themselves stay where they have distinct values.
         if self.is_too_much() { Err(Stop::GivenUp) } else { Ok(()) }
     }

@@ -13,7 +13,7 @@
 
 pub(in crate::sql) mod block_file;
 pub(in crate::sql) mod keys;
-mod pack;
+pub(in crate::sql) mod pack;
 pub(in crate::sql) mod runs;
 pub(in crate::sql) mod slices;
 pub(in crate::sql) mod sorted;

@@ -57,6 +57,17 @@ pub(in crate::sql) const AGGREGATES: &[&str] = &[
     "reduce_agg",
 ];
 
+/// Those whose result has all values of a group in it.
+const WITH_ALL_VALUES: &[&str] =
+    &["array_agg", "collect_list", "collect_set", "set_agg", "listagg", "map_agg", "multimap_agg"];
+
+/// The name of a call of one of these.
+pub(in crate::sql) fn with_all_values(expr: &Expr) -> Option<&'static str> {
+    let Expr::Function(function) = expr else { return None };
+    let name = names::of_function(function);
+    WITH_ALL_VALUES.iter().find(|known| **known == name).copied()
+}
+
 pub(in crate::sql) fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name)
 }

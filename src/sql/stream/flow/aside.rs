@@ -175,6 +175,11 @@ impl Flow {
         })
     }
 
+    /// Whether its rows are groups, each of which is made by itself.
+    pub fn are_groups_alone(&self) -> bool {
+        matches!(self.reduction, Reduction::Groups(_)) && self.can_be_put_aside()
+    }
+
     /// Whether groups can be processed share by share, because no expression uses several of them.
     pub(super) fn can_be_put_aside(&self) -> bool {
         let is_of_several = || self.plan.is_distinct() || self.plan.has_windows();

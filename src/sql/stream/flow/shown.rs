@@ -6,7 +6,7 @@ use polars::prelude::Series;
 use sqlparser::ast::OrderByOptions;
 
 use super::aside::sorting;
-use super::{Flow, Flowed, Part, Reduction};
+use super::{Flow, Flowed, Part};
 use crate::sql::catalog::Counted;
 use crate::sql::error::Result;
 use crate::sql::memory::Limits;
@@ -78,8 +78,7 @@ struct State {
 impl<'f> ShownGroups<'f> {
     /// `None` if some of the groups alone do not make rows of the answer.
     pub fn of(flow: &'f Flow, limits: &'f Limits, spill: Option<&'f Spill>) -> Option<Self> {
-        let is_grouped = matches!(flow.reduction, Reduction::Groups(_)) && flow.can_be_put_aside();
-        is_grouped.then(|| Self { flow, limits, spill, state: Mutex::default() })
+        flow.are_groups_alone().then(|| Self { flow, limits, spill, state: Mutex::default() })
     }
 
     /// Makes rows from groups; `places` are numbers in the order of the groups' first events.

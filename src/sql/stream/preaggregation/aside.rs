@@ -6,18 +6,16 @@ use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
 use super::cell::Cell;
-use super::groups::{Group, Groups, PARTS, no_groups, no_values};
+use super::groups::{Group, Groups, PARTS};
 use super::held::{Held, Part};
-use super::plan::{Plan, What};
 use super::text_set::TextSet;
-use crate::sql::error::{Result, SqlError};
+use crate::sql::error::Result;
 use crate::sql::memory::too_much;
 use crate::sql::stream::spill::Spill;
-use crate::sql::stream::spill::block_file::{Block, BlockFile};
+use crate::sql::stream::spill::block_file::{BlockFile, Frame};
+use crate::sql::stream::spill::pack::{Packed, pack, pack_whole_numbers};
 use crate::sql::types::place::RECORD_BITS;
-use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::values::Cell as Column;
-use crate::tables::Kind;
 
 /// What all workers have put aside.
 #[derive(Debug)]
@@ -35,6 +33,31 @@ struct Blocks {
     groups: Vec<Vec<Block>>,
     /// By part of the values.
     values: Vec<Vec<ValueBlock>>,
+}
+
+/// Some groups of one part with what is known of them, or distinct values. Their keys, or the values, are as in a
+/// [`TextSet`].
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    texts: Frame,
+    /// The lengths of the texts, their hashes, and the rest.
+    others: Frame,
+    pub height: usize,
+}
+
+/// What a text takes in memory beyond its bytes and those beside it on disk, about.
+const ENTRY_BYTES: usize = 4;
+
+impl Block {
+    /// Memory that it takes, about.
+    pub fn bytes(&self) -> u64 {
+        (self.texts.bytes + self.others.bytes + self.height * ENTRY_BYTES) as u64
+    }
+
+    /// Memory that the texts take.
+    pub fn text_bytes(&self) -> usize {
+        self.texts.bytes
+    }
 }
 
 /// Distinct values of one aggregate, of one worker's groups.
@@ -76,42 +99,50 @@ impl Aside {
         ranks
     }
 
-    fn put(&self, rows: &Relation) -> Result<Block> {
-        let file = match (self.file.get(), &self.spill) {
-            (Some(file), _) => file,
+    fn file(&self) -> Result<&BlockFile> {
+        match (self.file.get(), &self.spill) {
+            (Some(file), _) => Ok(file),
             (None, Some(spill)) => {
                 let made = BlockFile::new(spill)?;
-                self.file.get_or_init(|| made)
+                Ok(self.file.get_or_init(|| made))
             }
-            (None, None) => return Err(too_much(u64::MAX)),
-        };
-        file.put(rows)
+            (None, None) => Err(too_much(u64::MAX)),
+        }
     }
 
-    /// Puts all groups of a worker aside, which are settled; or, where there are distinct values, these, as their
-    /// groups are told by their numbers.
-    pub fn put_all(&self, worker: &mut Groups, plan: &Plan) -> Result<()> {
+    /// Writes texts; `others` adds what else is known of each.
+    fn put(&self, set: &TextSet, others: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Block> {
+        let file = self.file()?;
+        let mut bytes = Vec::new();
+        pack_whole_numbers(set.lengths().map(|length| length as u64), &mut bytes);
+        pack_whole_numbers(set.hashes().iter().copied(), &mut bytes);
+        others(&mut bytes)?;
+        Ok(Block { texts: file.put_frame(set.all())?, others: file.put_frame(&bytes)?, height: set.len() })
+    }
+
+    /// Puts all groups of a worker aside; or, where there are distinct values, these, as their groups are told by
+    /// their numbers.
+    pub fn put_all(&self, worker: &mut Groups) -> Result<()> {
         if worker.distinct.iter().all(Option::is_none) {
             let numbers = self.numbers(&worker.objects);
-            for (at, part) in std::mem::replace(&mut worker.parts, no_groups(plan)).iter().enumerate() {
-                if part.keys.len() > 0 {
-                    let block = self.put(&rows_of(part, &numbers)?)?;
-                    let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(list) = blocks.groups.get_mut(at) {
-                        list.push(block);
-                    }
+            for (at, part) in worker.parts.iter_mut().enumerate().filter(|(_, part)| part.keys.len() > 0) {
+                let block = self.put(&part.keys, |bytes| pack_groups(part, &numbers, bytes))?;
+                part.empty();
+                let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(list) = blocks.groups.get_mut(at) {
+                    list.push(block);
                 }
             }
             return Ok(());
         }
         for (aggregate, sets) in worker.distinct.iter_mut().enumerate() {
-            let Some(sets) = sets.as_mut().map(|sets| std::mem::replace(sets, no_values())) else { continue };
-            for (at, set) in sets.iter().enumerate().filter(|(_, set)| set.len() > 0) {
-                let block =
-                    ValueBlock { aggregate, worker: worker.worker, block: self.put(&texts_of(set)?)? };
+            let sets = sets.iter_mut().flatten().enumerate();
+            for (at, set) in sets.filter(|(_, set)| set.len() > 0) {
+                let block = self.put(set, |_| Ok(()))?;
+                set.empty();
                 let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(list) = blocks.values.get_mut(at) {
-                    list.push(block);
+                    list.push(ValueBlock { aggregate, worker: worker.worker, block });
                 }
             }
         }
@@ -137,59 +168,35 @@ impl Aside {
         of_part.filter(|block| block.aggregate == aggregate).cloned().collect()
     }
 
-    fn get(&self, block: &Block, fields: &[Field]) -> Result<Relation> {
-        match self.file.get() {
-            Some(file) => file.get(block, fields),
-            None => Err(SqlError::new("there is no temporary file")),
-        }
+    /// Adds the texts of a block to a set; `more` reads what else is known of each.
+    fn get(
+        &self,
+        block: &Block,
+        set: &mut TextSet,
+        more: impl FnOnce(&mut Packed<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (file, mut bytes) = (self.file()?, Vec::new());
+        file.get_frame(&block.others, &mut bytes)?;
+        let mut packed = Packed(&bytes);
+        let lengths = packed.whole_numbers(block.height)?;
+        let lengths = lengths.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        let hashes = packed.whole_numbers(block.height)?;
+        set.add_all(hashes, lengths, |all| file.get_frame(&block.texts, all))?;
+        more(&mut packed)
     }
 
     /// Adds the groups of a block to those of its part, whose places are by the `ranks` of objects, unsettled.
-    /// Those without a `hash` are left out.
-    pub fn add_groups(
-        &self,
-        block: &Block,
-        plan: &Plan,
-        ranks: &[u64],
-        hash: impl Fn(&str) -> Option<u64>,
-        part: &mut Part,
-    ) -> Result<()> {
-        let rows = self.get(block, &fields_of(plan))?;
-        let [keys, places, held @ ..] = rows.columns.as_slice() else {
-            return Err(SqlError::new("a column is missing"));
-        };
-        let mut meant = Vec::with_capacity(rows.height);
-        for (keys, place) in keys.str()?.iter().zip(places.i64()?.iter()) {
-            let keys = keys.unwrap_or_default();
-            let hash = hash(keys);
-            meant.push(hash.is_some());
-            if let Some(hash) = hash {
-                part.keys.add(hash, "", keys);
-                part.places.push(ranked(place.unwrap_or_default() as u64, ranks));
-            }
-        }
-        for (column, into) in held.iter().zip(&mut part.held) {
-            match into {
-                Held::Counts(_) => {
-                    let counts = column.i64()?.iter().zip(&meant).filter(|(_, meant)| **meant);
-                    counts.for_each(|(count, _)| into.push_count(count.unwrap_or_default()));
-                }
-                Held::Best { .. } => {
-                    for (cell, _) in column.str()?.iter().zip(&meant).filter(|(_, meant)| **meant) {
-                        into.push_cell(Cell::read(&mut cell.unwrap_or_default()).keep());
-                    }
-                }
-            }
-        }
-        Ok(())
+    pub fn add_groups(&self, block: &Block, ranks: &[u64], part: &mut Part) -> Result<()> {
+        let Part { keys, places, held } = part;
+        self.get(block, keys, |packed| {
+            places.extend(packed.whole_numbers(block.height)?.map(|place| ranked(place, ranks)));
+            held.iter_mut().try_for_each(|held| add_held(packed, block.height, held))
+        })
     }
 
-    /// Gives the values of a block.
-    pub fn each_value(&self, block: &ValueBlock, mut give: impl FnMut(&str)) -> Result<()> {
-        let rows = self.get(&block.block, &[Field::new("", Kind::Varchar)])?;
-        let [values] = rows.columns.as_slice() else { return Err(SqlError::new("a column is missing")) };
-        values.str()?.iter().flatten().for_each(&mut give);
-        Ok(())
+    /// Adds the values of a block to a set, unsettled.
+    pub fn add_values(&self, block: &ValueBlock, set: &mut TextSet) -> Result<()> {
+        self.get(&block.block, set, |_| Ok(()))
     }
 }
 
@@ -205,45 +212,36 @@ pub(super) fn ranked(place: u64, numbers: &[u64]) -> u64 {
     object << RECORD_BITS | place & ((1 << RECORD_BITS) - 1)
 }
 
-fn fields_of(plan: &Plan) -> Vec<Field> {
-    let held = plan.aggregates.iter().map(|aggregate| match aggregate.what {
-        What::Least | What::Greatest => Kind::Varchar,
-        _ => Kind::Bigint,
-    });
-    [Kind::Varchar, Kind::Bigint].into_iter().chain(held).map(|kind| Field::new("", kind)).collect()
+/// Packs what is known of the groups of a part beside their keys; `numbers` are those of the objects among all.
+fn pack_groups(part: &Part, numbers: &[u64], out: &mut Vec<u8>) -> Result<()> {
+    pack_whole_numbers(part.places.iter().map(|place| ranked(*place, numbers)), out);
+    part.held.iter().try_for_each(|held| match held {
+        Held::Counts(counts) => {
+            pack_whole_numbers(counts.iter().map(|count| count.cast_unsigned()), out);
+            Ok(())
+        }
+        Held::Best { cells, .. } => {
+            let written = |cell: &super::cell::Kept| {
+                let mut text = String::new();
+                cell.seen().write(true, &mut text);
+                Some(text)
+            };
+            pack(&String::column(cells.iter().map(written).collect()), out)
+        }
+    })
 }
 
-fn texts_of(set: &TextSet) -> Result<Relation> {
-    let mut rows = Relation { height: set.len(), ..Relation::default() };
-    let texts = set.texts()?.iter().map(Some).collect();
-    rows.push(Field::new("", Kind::Varchar), <&str as Column>::column(texts));
-    Ok(rows)
-}
-
-/// The groups of a part; `numbers` are those of the objects among all.
-fn rows_of(part: &Part, numbers: &[u64]) -> Result<Relation> {
-    let mut rows = texts_of(&part.keys)?;
-    let places = part.places.iter().map(|place| i64::try_from(ranked(*place, numbers)).ok()).collect();
-    rows.push(Field::new("", Kind::Bigint), i64::column(places));
-    for held in &part.held {
-        match held {
-            Held::Counts(counts) => {
-                rows.push(
-                    Field::new("", Kind::Bigint),
-                    i64::column(counts.iter().copied().map(Some).collect()),
-                );
-            }
-            Held::Best { cells, .. } => {
-                let written = |cell: &super::cell::Kept| {
-                    let mut text = String::new();
-                    cell.seen().write(true, &mut text);
-                    Some(text)
-                };
-                rows.push(Field::new("", Kind::Varchar), String::column(cells.iter().map(written).collect()));
+/// Adds what was packed of an aggregate of so many groups.
+fn add_held(packed: &mut Packed<'_>, height: usize, into: &mut Held) -> Result<()> {
+    match into {
+        Held::Counts(counts) => counts.extend(packed.whole_numbers(height)?.map(u64::cast_signed)),
+        Held::Best { .. } => {
+            for cell in packed.column("", height)?.str()?.iter() {
+                into.push_cell(Cell::read(&mut cell.unwrap_or_default()).keep());
             }
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The group that a distinct value says it is of.

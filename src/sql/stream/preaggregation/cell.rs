@@ -3,10 +3,13 @@
 use crate::sql::error::{Result, SqlError};
 use crate::sql::types::values::{Cell as Column, Texts, Truths, Values, Wholes};
 use crate::tables::Kind;
-use polars::prelude::{DataType, Series};
+use polars::prelude::{DataType, IntoSeries, Series, StringChunked};
+use polars_arrow::array::{Utf8ViewArray, View};
+use polars_arrow::datatypes::ArrowDataType;
 
 /// Stands before a text that is the last of several cells.
 pub(super) const LAST_TEXT: &str = "l";
+const LAST_TEXT_LETTER: u8 = b'l';
 
 /// A value: `Cell<&str>` while it is looked at, `Cell<Box<str>>` when it is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +63,28 @@ pub(super) fn column<'c>(kind: &Kind, cells: impl Iterator<Item = Cell<&'c str>>
             cells.map(|cell| if let Cell::Truth(truth) = cell { Some(truth) } else { None }).collect(),
         ),
     }
+}
+
+/// Places in a column's texts are numbers of 32 bits.
+pub(super) const COLUMN_BYTES_MAX: usize = u32::MAX as usize;
+
+/// A column of the texts of cells that are written one behind the other, each up to its end: the texts are not
+/// copied. In a column, there cannot be more than [`COLUMN_BYTES_MAX`].
+pub(super) fn column_of_written(all: Vec<u8>, ends: &[usize]) -> Result<Series> {
+    let (mut views, mut are_texts) = (Vec::with_capacity(ends.len()), Vec::with_capacity(ends.len()));
+    let mut start = 0;
+    for end in ends {
+        let cell = all.get(start..*end).and_then(<[u8]>::split_first);
+        let text = cell.filter(|(letter, _)| **letter == LAST_TEXT_LETTER).map(|(_, text)| text);
+        let at = u32::try_from(start + LAST_TEXT.len()).unwrap_or(u32::MAX);
+        views.push(text.map_or_else(View::default, |text| View::new_from_bytes(text, 0, at)));
+        are_texts.push(text.is_some());
+        start = *end;
+    }
+    let validity = are_texts.contains(&false).then(|| are_texts.into_iter().collect());
+    let texts = std::iter::once(all.into()).collect();
+    let array = Utf8ViewArray::try_new(ArrowDataType::Utf8View, views.into(), texts, validity)?;
+    Ok(StringChunked::with_chunk("".into(), array).into_series())
 }
 
 /// The values of a column as cells.
@@ -156,6 +181,21 @@ pub(super) fn read_number(digits: u32, text: &mut &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn written_texts_become_a_column_with_null_apart_from_the_empty_text() {
+        let long = "a text that is longer than a view: ü";
+        let cells = [Cell::Text(long), Cell::Null, Cell::Text(""), Cell::Text("n"), Cell::Text(long)];
+        let (mut all, mut ends) = (String::new(), Vec::new());
+        for cell in cells {
+            cell.write(true, &mut all);
+            ends.push(all.len());
+        }
+        let column = column_of_written(all.into_bytes(), &ends).unwrap();
+        let texts: Vec<Option<&str>> = column.str().unwrap().iter().collect();
+        assert_eq!(texts, [Some(long), None, Some(""), Some("n"), Some(long)]);
+        assert!(column_of_written(b"l\xff".to_vec(), &[2]).is_err());
+    }
 
     #[test]
     fn cells_are_told_from_their_text_again() {

@@ -85,6 +85,7 @@ pub(super) struct Groups {
     /// group. By the hash of the value.
     pub distinct: Vec<Option<Vec<TextSet>>>,
     has_keys: bool,
+    counts_distinct: bool,
     /// What is being written.
     written: String,
     /// Where values are counted: for each part the groups that are not settled, by their numbers in the
@@ -102,6 +103,7 @@ impl Groups {
             parts: no_groups(plan),
             distinct: plan.aggregates.iter().map(|aggregate| sets(aggregate.what)).collect(),
             has_keys: !plan.keys.is_empty(),
+            counts_distinct: plan.aggregates.iter().any(|aggregate| aggregate.what == What::CountDistinct),
             written: String::new(),
             unsettled: vec![Vec::new(); PARTS],
         }
@@ -113,51 +115,52 @@ impl Groups {
         known.unwrap_or_else(|| self.objects.insert_full(name.into()).0) as u64
     }
 
-    fn counts_distinct(&self) -> bool {
-        self.distinct.iter().any(Option::is_some)
-    }
-
     /// Adds a group with these keys, which has an event at `place`; `number` is the one that it has in its
     /// portion. Its aggregates must be added to what is returned.
     #[inline]
     pub fn add<'k>(
         &mut self,
-        mut keys: impl ExactSizeIterator<Item = Cell<&'k str>>,
+        keys: impl ExactSizeIterator<Item = Cell<&'k str>>,
         number: u32,
         place: u64,
     ) -> Option<&mut [Held]> {
-        let counts_distinct = self.counts_distinct();
         self.written.clear();
         let count = keys.len();
-        let first = keys.next();
-        let (hash, start, text) = match first {
-            Some(Cell::Text(text)) if count == 1 => (hash_of_text(&self.hasher, text), LAST_TEXT, text),
-            _ => {
-                let keys = (1..).zip(first.into_iter().chain(keys));
-                keys.for_each(|(at, key)| key.write(at == count, &mut self.written));
-                (hash_of(&self.hasher, &self.written), "", self.written.as_str())
-            }
-        };
+        (1..).zip(keys).for_each(|(at, key)| key.write(at == count, &mut self.written));
+        let hash = hash_of(&self.hasher, &self.written);
         let part = self.parts.get_mut(part_of(hash))?;
-        part.keys.add(hash, start, text);
+        part.keys.add(hash, "", &self.written);
         part.places.push(place);
-        if counts_distinct {
+        if self.counts_distinct {
             self.unsettled.get_mut(part_of(hash))?.push(number);
         }
         Some(&mut part.held)
     }
 
-    /// Puts equal groups together, in the parts where it is time. Where distinct values are counted, in all
-    /// of them: these know their groups by their numbers, which `found` gets, with those in the portion.
+    /// The same where the only key is a text, which need not be written to be hashed.
+    #[inline]
+    pub fn add_text(&mut self, text: &str, number: u32, place: u64) -> Option<&mut [Held]> {
+        let hash = hash_of_text(&self.hasher, text);
+        let part = self.parts.get_mut(part_of(hash))?;
+        part.keys.add(hash, LAST_TEXT, text);
+        part.places.push(place);
+        if self.counts_distinct {
+            self.unsettled.get_mut(part_of(hash))?.push(number);
+        }
+        Some(&mut part.held)
+    }
+
+    /// Puts equal groups together, in the parts where it is time and worth it. Where distinct values are counted,
+    /// in all of them: these know their groups by their numbers, which `found` gets, with those in the portion.
     pub fn settle(&mut self, plan: &Plan, is_time: bool, mut found: impl FnMut(u32, Group)) {
-        let all = is_time || self.counts_distinct();
+        let all = self.counts_distinct;
         let objects = &self.objects;
         let name = |place: u64| objects.get_index((place >> RECORD_BITS) as usize);
         let is_before = |a: u64, b: u64| {
             if a >> RECORD_BITS == b >> RECORD_BITS { a < b } else { name(a) < name(b) }
         };
         for (at, (part, unsettled)) in self.parts.iter_mut().zip(&mut self.unsettled).enumerate() {
-            if all || part.keys.is_ripe() {
+            if all || part.keys.is_ripe() || is_time && part.keys.is_worth_settling() {
                 let numbers = part.settle(plan, is_before);
                 unsettled
                     .drain(..)
@@ -190,10 +193,10 @@ impl Groups {
         }
     }
 
-    /// Looks up the distinct values that are not settled, in the parts where it is time.
+    /// Looks up the distinct values that are not settled, in the parts where it is time and worth it.
     pub fn settle_values(&mut self, is_time: bool) {
         let sets = self.distinct.iter_mut().flatten().flatten();
-        sets.filter(|set| is_time || set.is_ripe()).for_each(|set| {
+        sets.filter(|set| set.is_ripe() || is_time && set.is_worth_settling()).for_each(|set| {
             set.settle();
         });
     }

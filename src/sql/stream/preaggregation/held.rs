@@ -1,8 +1,13 @@
 //! What is known of the groups of one part: their keys, their first events, and the states of their aggregates.
 
+use polars::prelude::{NamedFromOwned, Series};
+
+use super::cell;
 use super::cell::{Cell, Kept};
 use super::plan::{Plan, What};
 use super::text_set::TextSet;
+use crate::sql::error::Result;
+use crate::tables::Kind;
 
 /// The state of an aggregate, by group.
 #[derive(Debug)]
@@ -90,6 +95,24 @@ impl Held {
         }
     }
 
+    /// The results of all groups.
+    pub fn into_column(self, kind: &Kind) -> Series {
+        match self {
+            Self::Counts(counts) => Series::from_vec("".into(), counts),
+            Self::Best { cells, .. } => cell::column(kind, cells.iter().map(Kept::seen)),
+        }
+    }
+
+    fn empty(&mut self) {
+        match self {
+            Self::Counts(counts) => counts.clear(),
+            Self::Best { cells, text_bytes } => {
+                cells.clear();
+                *text_bytes = 0;
+            }
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::Counts(counts) => size_of_val(counts.as_slice()),
@@ -120,6 +143,10 @@ fn settled<T: Default>(values: &mut Vec<T>, first: usize, numbers: &[u32], mut j
     values.truncate(next);
 }
 
+fn chosen<'v, T>(values: &'v [T], are_chosen: &'v [bool]) -> impl Iterator<Item = &'v T> {
+    values.iter().zip(are_chosen).filter(|(_, is_chosen)| **is_chosen).map(|(value, _)| value)
+}
+
 /// Some of the groups. Those that came last may repeat others, until they are settled.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -142,6 +169,32 @@ impl Part {
         self.keys.append(&other.keys);
         self.places.extend(other.places);
         self.held.iter_mut().zip(other.held).for_each(|(held, more)| held.append(more));
+    }
+
+    /// Adds the groups of another part whose hashes are `meant`.
+    pub fn append_some(&mut self, other: &Self, meant: impl Fn(u64) -> bool) -> Result<()> {
+        let is_meant: Vec<bool> = other.keys.hashes().iter().map(|hash| meant(*hash)).collect();
+        let texts = other.keys.texts()?.iter().zip(other.keys.hashes());
+        for ((text, hash), _) in texts.zip(&is_meant).filter(|(_, is_meant)| **is_meant) {
+            self.keys.add(*hash, "", text);
+        }
+        self.places.extend(chosen(&other.places, &is_meant));
+        for (held, more) in self.held.iter_mut().zip(&other.held) {
+            match more {
+                Held::Counts(counts) => chosen(counts, &is_meant).for_each(|count| held.push_count(*count)),
+                Held::Best { cells, .. } => {
+                    chosen(cells, &is_meant).for_each(|cell| held.push_cell(cell.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops all groups, which are known elsewhere; keeps the memory for the next ones.
+    pub fn empty(&mut self) {
+        self.keys.empty();
+        self.places.clear();
+        self.held.iter_mut().for_each(Held::empty);
     }
 
     /// Puts together the groups that have the same keys. Returns the numbers of those that were not settled.

@@ -5,22 +5,23 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
-use polars::prelude::Series;
+use polars::prelude::{DataType, NamedFromOwned, Series};
 use rayon::prelude::*;
+use sqlparser::ast::Expr;
 
-use super::aside::{group_of, ranked};
+use super::aside::{Block, group_of, ranked};
 use super::cell;
 use super::cell::{Cell, write_number};
 use super::groups::{GROUP_DIGITS, Group, Groups, PARTS, hash_of, in_group, part_of, piece_of};
 use super::held::Part;
+use super::over::Over;
 use super::plan::Plan;
 use super::room::Room;
 use super::text_set::{TextSet, TextsOf};
 use crate::sql::catalog::Counted;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::panics::caught;
-use crate::sql::stream::spill::block_file::Block;
-use crate::sql::types::values::{Cell as Column, Values};
+use crate::sql::types::values::Values;
 
 /// With fewer groups and values than so many, one thread is quicker.
 const FEW: usize = 1 << 13;
@@ -52,7 +53,7 @@ pub(super) fn finish(
     if (0..PARTS).any(|at| pieces(room, jobs, bytes_of(&room.aside.groups(at))) > 1) {
         for groups in &mut workers {
             groups.settle(plan, true, |_, _| {});
-            room.aside.put_all(groups, plan)?;
+            room.aside.put_all(groups)?;
         }
     }
     let merge = Merge::of(plan, room, workers, jobs);
@@ -139,10 +140,7 @@ impl<'p> Merge<'p> {
         }
         match show {
             Some(show) => {
-                parts
-                    .into_par_iter()
-                    .map(|part| caught(|| self.show(&part, show)))
-                    .collect::<Result<()>>()?;
+                parts.into_par_iter().map(|part| caught(|| self.show(part, show))).collect::<Result<()>>()?;
                 Ok(None)
             }
             None => Ok(Some(self.whole(&mut parts)?)),
@@ -157,15 +155,24 @@ impl<'p> Merge<'p> {
         let (mut in_memory, _) = self.groups(list);
         for piece in 0..pieces {
             let mut all = std::mem::replace(&mut in_memory, Part::new(self.plan));
-            let hash = |text: &str| {
-                let hash = hash_of(&self.room.hasher, text);
-                (piece_of(hash, pieces) == piece).then_some(hash)
-            };
-            for block in &on_disk {
-                self.room.aside.add_groups(block, self.plan, &self.all_ranks, hash, &mut all)?;
-                self.settle(&mut all);
+            if pieces == 1 {
+                let count = on_disk.iter().map(|block| block.height).sum();
+                all.keys.reserve(count, on_disk.iter().map(Block::text_bytes).sum());
             }
-            self.show(&all, show)?;
+            for block in &on_disk {
+                if pieces == 1 {
+                    self.room.aside.add_groups(block, &self.all_ranks, &mut all)?;
+                } else {
+                    let mut of_block = Part::new(self.plan);
+                    self.room.aside.add_groups(block, &self.all_ranks, &mut of_block)?;
+                    all.append_some(&of_block, |hash| piece_of(hash, pieces) == piece)?;
+                }
+                if all.keys.is_ripe() {
+                    self.settle(&mut all);
+                }
+            }
+            self.settle(&mut all);
+            self.show(all, show)?;
         }
         Ok(())
     }
@@ -254,7 +261,9 @@ impl<'p> Merge<'p> {
                     set.texts()?.iter().zip(set.hashes()).for_each(|(value, hash)| add(*hash, value));
                 }
                 for block in &on_disk {
-                    self.room.aside.each_value(block, |value| add(hash_of(hasher, value), value))?;
+                    let mut set = TextSet::default();
+                    self.room.aside.add_values(block, &mut set)?;
+                    set.texts()?.iter().zip(set.hashes()).for_each(|(value, hash)| add(*hash, value));
                 }
                 all.settle();
                 count += std::mem::take(&mut all).len();
@@ -265,9 +274,9 @@ impl<'p> Merge<'p> {
         let mut counted = HashMap::default();
         for piece in 0..pieces {
             let mut all = ValuesOfGroups { counted, ..ValuesOfGroups::default() };
-            let mut add = |worker: usize, hash: Option<u64>, mut value: &str| {
+            let mut add = |worker: usize, hash: u64, mut value: &str| {
                 let before = group_of(&mut value);
-                let hash = hash.map_or_else(|| hash_of(hasher, value), |hash| in_group(hash, before));
+                let hash = in_group(hash, before);
                 if piece_of(hash, pieces) != piece {
                     return;
                 }
@@ -278,10 +287,15 @@ impl<'p> Merge<'p> {
             };
             for (worker, set) in &list {
                 let texts = set.texts()?;
-                texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(*worker, Some(*hash), value));
+                texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(*worker, *hash, value));
             }
             for block in &on_disk {
-                self.room.aside.each_value(block, |value| add(block.worker, None, value))?;
+                let mut set = TextSet::default();
+                self.room.aside.add_values(block, &mut set)?;
+                set.texts()?
+                    .iter()
+                    .zip(set.hashes())
+                    .for_each(|(value, hash)| add(block.worker, *hash, value));
             }
             counted = all.counted();
         }
@@ -289,14 +303,31 @@ impl<'p> Merge<'p> {
         Ok(counted.map(|(number, count)| (Group::of_number(number), count)).collect())
     }
 
-    fn show(&self, part: &Part, show: Show<'_>) -> Result<()> {
-        if part.keys.len() == 0 {
+    fn show(&self, part: Part, show: Show<'_>) -> Result<()> {
+        let count = part.keys.len();
+        if count == 0 {
             return Ok(());
         }
-        let keys = part.keys.texts()?;
-        let groups = (0_u32..).take(part.keys.len()).map(|group| (part, keys, group));
-        let places = part.places.iter().map(|place| i64::try_from(*place).ok()).collect();
-        show(self.counted(part.keys.len(), groups), i64::column(places))
+        let Part { keys, places, held } = part;
+        let known = match self.plan.keys.as_slice() {
+            // A text alone is there already as it is to be shown.
+            [(expr, over)] if is_text(over) && keys.all().len() <= cell::COLUMN_BYTES_MAX => {
+                let (all, ends) = keys.into_parts();
+                let column = cell::column_of_written(all, &ends)?;
+                vec![(expr.clone(), Values::new(over.kind.clone(), column))]
+            }
+            _ => {
+                let texts = keys.texts()?;
+                self.keys(count, (0..).take(count).map(|group| (texts, group)))
+            }
+        };
+        let aggregates = self.plan.aggregates.iter().zip(held).map(|(aggregate, held)| {
+            (aggregate.call.clone(), Values::new(aggregate.kind.clone(), held.into_column(&aggregate.kind)))
+        });
+        let known = known.into_iter().chain(aggregates).collect();
+        let place = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
+        let places = Series::from_vec("".into(), places.into_iter().map(place).collect::<Vec<_>>());
+        show(Counted { count, known }, places)
     }
 
     /// All groups in the order of their first events. Without keys there is one group, even if there are no
@@ -320,36 +351,38 @@ impl<'p> Merge<'p> {
         }
         // No event is the first one of two groups.
         order.sort_unstable_by_key(|(place, ..)| *place);
-        let groups = order.iter().map(|(_, part, keys, group)| (*part, *keys, *group));
-        Ok(self.counted(order.len(), groups))
+        let mut known = self.keys(order.len(), order.iter().map(|(_, _, keys, group)| (*keys, *group)));
+        known.extend(self.plan.aggregates.iter().enumerate().map(|(number, aggregate)| {
+            let held = order.iter().map(|(_, part, _, group)| (part.held.get(number), *group));
+            let results = held.map(|(held, group)| held.map_or(Cell::Null, |held| held.result(group)));
+            let column = cell::column(&aggregate.kind, results);
+            (aggregate.call.clone(), Values::new(aggregate.kind.clone(), column))
+        }));
+        Ok(Counted { count: order.len(), known })
     }
 
-    /// Keys and aggregates of groups.
-    fn counted<'g>(
+    /// The keys of so many groups.
+    fn keys<'g>(
         &self,
         count: usize,
-        groups: impl Iterator<Item = (&'g Part, TextsOf<'g>, u32)> + Clone,
-    ) -> Counted {
+        groups: impl Iterator<Item = (TextsOf<'g>, u32)>,
+    ) -> Vec<(Expr, Values)> {
         let mut cells: Vec<Vec<Cell<&str>>> =
             self.plan.keys.iter().map(|_| Vec::with_capacity(count)).collect();
-        for (_, keys, group) in groups.clone() {
+        for (keys, group) in groups {
             let mut keys = keys.get(group as usize).unwrap_or_default();
             cells.iter_mut().for_each(|list| list.push(Cell::read(&mut keys)));
         }
-        let mut known = Vec::new();
-        for ((expr, over), cells) in self.plan.keys.iter().zip(cells) {
+        let columns = self.plan.keys.iter().zip(cells).map(|((expr, over), cells)| {
             let column = cell::column(&over.kind, cells.into_iter());
-            known.push((expr.clone(), Values::new(over.kind.clone(), column)));
-        }
-        for (number, aggregate) in self.plan.aggregates.iter().enumerate() {
-            let cell = |(part, _, group): (&'g Part, TextsOf<'g>, u32)| {
-                part.held.get(number).map_or(Cell::Null, |held| held.result(group))
-            };
-            let column = cell::column(&aggregate.kind, groups.clone().map(cell));
-            known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), column)));
-        }
-        Counted { count, known }
+            (expr.clone(), Values::new(over.kind.clone(), column))
+        });
+        columns.collect()
     }
+}
+
+fn is_text(over: &Over) -> bool {
+    over.kind.dtype() == DataType::String
 }
 
 /// The distinct values of groups, each written after its group's number.

@@ -61,6 +61,10 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
         Err(_) => records.iter().map(Option::unwrap_or_default).collect(),
     };
     let (places, by_rank) = places(&grouped, &objects.of_row, &objects.texts, &records);
+    let only_texts = match grouped.keys.as_slice() {
+        [CodedColumn { cells: Cells::Leaf(texts), .. }] => Some(*texts),
+        _ => None,
+    };
     let mut numbers: Vec<Option<u64>> = vec![None; by_rank.len()];
     for (number, place) in (0_u32..).zip(&places) {
         let rank = (place >> RECORD_BITS) as usize;
@@ -69,8 +73,11 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
         let object =
             *object.get_or_insert_with(|| groups.object(objects.texts.get(code).unwrap_or_default()));
         let place = object << RECORD_BITS | place & ((1 << RECORD_BITS) - 1);
-        let keys = grouped.keys.iter().map(|key| grouped.cell(key, number));
-        for (part, held) in parts.iter().zip(groups.add(keys, number, place).into_iter().flatten()) {
+        let held = match only_texts.and_then(|texts| texts.get(number)) {
+            Some(text) => groups.add_text(text, number, place),
+            None => groups.add(grouped.keys.iter().map(|key| grouped.cell(key, number)), number, place),
+        };
+        for (part, held) in parts.iter().zip(held.into_iter().flatten()) {
             match part {
                 Part::Counts(counts) => {
                     held.push_count(counts.get(number as usize).copied().unwrap_or(0));

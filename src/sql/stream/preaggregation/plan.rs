@@ -83,6 +83,11 @@ impl Plan {
         Some(Self { sought, ..plan? })
     }
 
+    /// Whether groups that do not fit into memory can go to disk: those with distinct values stay.
+    pub fn can_be_put_aside(&self) -> bool {
+        self.aggregates.iter().all(|aggregate| aggregate.what != What::CountDistinct)
+    }
+
     /// The plan for an aggregation of the events that `filters` leave.
     fn over(
         scope: &Scope<'_>,

@@ -10,11 +10,15 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::stream::spill::pack::damaged;
 
 /// What a text takes beside its bytes: its hash, its end, and a cell of a table that is half full.
 const ENTRY_BYTES: usize = 8 + 8 + 10;
 /// So many texts are worth looking up, even if fewer are known.
 const UNSETTLED_MIN: usize = 1 << 10;
+/// Where fewer texts than one in so many repeat others, the next ones are not looked up; so many times.
+const REPEATED_PART: usize = 8;
+const LEFT: u8 = 7;
 
 #[derive(Debug, Default)]
 pub(super) struct TextSet {
@@ -26,6 +30,10 @@ pub(super) struct TextSet {
     all: Vec<u8>,
     /// So many texts have been looked up, and are distinct.
     settled: usize,
+    /// So many have been looked up since the set was empty, with those that repeated others.
+    looked_up: usize,
+    /// So many times more the set is emptied without a text being looked up: hardly any had repeated.
+    left: u8,
 }
 
 impl TextSet {
@@ -42,7 +50,28 @@ impl TextSet {
     /// Whether there are so many texts to look up that it should be done.
     #[inline]
     pub fn is_ripe(&self) -> bool {
-        self.ends.len() - self.settled > self.settled.max(UNSETTLED_MIN)
+        self.is_worth_settling() && self.ends.len() - self.settled > self.settled.max(UNSETTLED_MIN)
+    }
+
+    /// Whether texts may repeat others often enough that looking them up makes the set smaller.
+    #[inline]
+    pub fn is_worth_settling(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Drops all texts, which are known elsewhere; keeps the memory for the next ones.
+    pub fn empty(&mut self) {
+        let repeated = self.looked_up - self.settled;
+        self.left = match self.left.checked_sub(1) {
+            Some(left) => left,
+            None if self.looked_up > 0 && repeated < self.looked_up / REPEATED_PART => LEFT,
+            None => 0,
+        };
+        self.table.clear();
+        self.hashes.clear();
+        self.ends.clear();
+        self.all.clear();
+        (self.settled, self.looked_up) = (0, 0);
     }
 
     /// The texts by number.
@@ -51,8 +80,48 @@ impl TextSet {
         Ok(TextsOf { all, ends: &self.ends })
     }
 
+    /// The bytes of all texts, one text behind the other.
+    pub fn all(&self) -> &[u8] {
+        &self.all
+    }
+
+    /// The lengths of all texts.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        self.ends.iter().zip(starts).map(|(end, start)| end - start)
+    }
+
     pub fn hashes(&self) -> &[u64] {
         &self.hashes
+    }
+
+    /// Adds texts with these hashes and lengths, which `read` adds to the bytes of all.
+    pub fn add_all(
+        &mut self,
+        hashes: impl Iterator<Item = u64>,
+        lengths: impl Iterator<Item = usize>,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let mut end = self.all.len();
+        read(&mut self.all)?;
+        self.hashes.extend(hashes);
+        self.ends.extend(lengths.map(|length| {
+            end = end.saturating_add(length);
+            end
+        }));
+        if self.hashes.len() == self.ends.len() && end == self.all.len() { Ok(()) } else { Err(damaged()) }
+    }
+
+    /// Makes room for texts of so many bytes.
+    pub fn reserve(&mut self, texts: usize, bytes: usize) {
+        self.all.reserve(bytes);
+        self.hashes.reserve(texts);
+        self.ends.reserve(texts);
+    }
+
+    /// The bytes of all texts, and where each ends.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<usize>) {
+        (self.all, self.ends)
     }
 
     /// Adds a text, given in two pieces; `hash` is that of both.
@@ -75,7 +144,7 @@ impl TextSet {
     /// Looks up the texts that have been added since the last time, and drops those that repeat others.
     /// Returns the number of each; new ones have the next numbers.
     pub fn settle(&mut self) -> Vec<u32> {
-        let Self { table, hashes, ends, all, settled } = self;
+        let Self { table, hashes, ends, all, settled, looked_up, .. } = self;
         let (first, count) = (*settled, ends.len());
         table.reserve(count - first, |number| hash_at(hashes, *number));
         let mut start = first.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
@@ -111,6 +180,7 @@ impl TextSet {
         hashes.truncate(next);
         ends.truncate(next);
         *settled = next;
+        *looked_up += count - first;
         numbers
     }
 
@@ -194,5 +264,45 @@ mod tests {
             .zip(&numbers)
             .all(|(value, number)| texts.get(*number as usize) == Some(value.to_string().as_str()));
         assert!(are_there);
+    }
+    #[test]
+    fn texts_that_hardly_repeat_are_not_looked_up_for_some_time() {
+        let mut set = TextSet::default();
+        // The first time all are different, and later all are the same.
+        (0..2_000_u64).for_each(|number| set.add(number, "", &number.to_string()));
+        assert!(set.is_worth_settling() && set.is_ripe());
+        set.settle();
+        set.empty();
+        for _ in 0..LEFT {
+            assert!(!set.is_worth_settling());
+            (0..2_000).for_each(|_| set.add(7, "", "same"));
+            assert!(!set.is_ripe());
+            assert_eq!((set.len(), set.settled()), (2_000, 0));
+            set.empty();
+        }
+        for _ in 0..3 {
+            assert!(set.is_worth_settling());
+            (0..2_000).for_each(|_| set.add(7, "", "same"));
+            assert!(set.is_ripe());
+            assert_eq!(set.settle(), [0; 2_000]);
+            set.empty();
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_added_only_if_it_is_whole() {
+        let mut set = TextSet::default();
+        set.add(1, "a", "b");
+        let read = |all: &mut Vec<u8>| {
+            all.extend_from_slice(b"abc");
+            Ok(())
+        };
+        set.add_all([1, 2].into_iter(), [2, 1].into_iter(), read).unwrap();
+        assert_eq!(set.lengths().collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(
+            (set.settle(), set.texts().unwrap().iter().collect::<Vec<_>>()),
+            (vec![0, 0, 1], vec!["ab", "c"])
+        );
+        assert!(set.add_all([1, 2].into_iter(), [2, 2].into_iter(), read).is_err());
     }
 }

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::{DataType, Series};
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::compress_bound;
 
 use super::Spill;
 use super::pack::{Packed, damaged, pack, pack_same};
@@ -14,22 +15,34 @@ use crate::sql::error::Result;
 use crate::sql::types::relation::{Field, Relation};
 
 /// A fast level, as everything written is read once: texts that repeat are written once anyway.
-const LEVEL: i32 = -1;
+const LEVEL: i32 = -3;
 
 thread_local! {
-    /// Made once for each thread, as that takes longer than to compress a small block.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    /// Made once for each thread, as that takes longer than to compress a small block; with the bytes on disk of
+    /// what was last written or read.
+    static COMPRESSOR: RefCell<(Option<Compressor<'static>>, Vec<u8>)> =
+        const { RefCell::new((None, Vec::new())) };
+    static DECOMPRESSOR: RefCell<(Option<Decompressor<'static>>, Vec<u8>)> =
+        const { RefCell::new((None, Vec::new())) };
+}
+
+/// A thread keeps the memory for the bytes on disk for the next ones, up to this size.
+const KEPT_BYTES_MAX: usize = 1 << 21;
+
+/// Bytes in the file that have been compressed at once.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Frame {
+    at: u64,
+    length: usize,
+    /// Before compression.
+    pub bytes: usize,
 }
 
 /// The position of a block.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Block {
-    at: u64,
-    length: usize,
-    /// Before compression.
-    bytes: usize,
-    /// What its rows take in memory beyond that: on disk, a text that many rows have is a number in each.
+    frame: Frame,
+    /// What its rows take in memory beyond its bytes: on disk, a text that many rows have is a number in each.
     views: usize,
     pub height: usize,
 }
@@ -37,7 +50,7 @@ pub(in crate::sql) struct Block {
 impl Block {
     /// Memory that its rows take, about.
     pub fn bytes(&self) -> u64 {
-        (self.bytes + self.views) as u64
+        (self.frame.bytes + self.views) as u64
     }
 }
 
@@ -79,52 +92,84 @@ impl BlockFile {
             }
         }
         let own = rows.columns.iter().enumerate().filter(|(at, _)| rows.same_before(*at).is_none());
-        let texts = own.map(|(_, column)| texts(column)).sum();
-        self.put_packed(&bytes, texts, rows.height)
+        let texts = own.map(|(_, column)| texts(column)).sum::<usize>();
+        let views = texts * (VIEW_BYTES - NUMBER_BYTES);
+        Ok(Block { frame: self.put_frame(&bytes)?, views, height: rows.height })
     }
 
-    /// Writes what has been packed of `height` rows, in which there are so many texts.
-    fn put_packed(&self, bytes: &[u8], texts: usize, height: usize) -> Result<Block> {
-        let packed = COMPRESSOR.with_borrow_mut(|compressor| {
-            let compressor = match compressor {
-                Some(compressor) => compressor,
-                None => compressor.insert(Compressor::new(LEVEL)?),
-            };
-            compressor.compress(bytes)
-        });
-        let packed = packed.map_err(|error| self.spill.failed("written", &error))?;
+    /// Writes bytes.
+    pub fn put_frame(&self, bytes: &[u8]) -> Result<Frame> {
+        COMPRESSOR.with_borrow_mut(|(compressor, packed)| {
+            let frame = self.written(bytes, compressor, packed);
+            let frame = frame.map_err(|error| self.spill.failed("written", &error));
+            packed.clear();
+            packed.shrink_to(KEPT_BYTES_MAX);
+            frame
+        })
+    }
+
+    fn written(
+        &self,
+        bytes: &[u8],
+        compressor: &mut Option<Compressor<'static>>,
+        packed: &mut Vec<u8>,
+    ) -> io::Result<Frame> {
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            None => compressor.insert(Compressor::new(LEVEL)?),
+        };
+        packed.reserve(compress_bound(bytes.len()));
+        compressor.compress_to_buffer(bytes, packed)?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *file;
         let at = *end;
-        file.seek(SeekFrom::Start(at))
-            .and_then(|_| file.write_all(&packed))
-            .map_err(|error| self.spill.failed("written", &error))?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(packed)?;
         *end += packed.len() as u64;
-        let views = texts * (VIEW_BYTES - NUMBER_BYTES);
-        Ok(Block { at, length: packed.len(), bytes: bytes.len(), views, height })
+        Ok(Frame { at, length: packed.len(), bytes: bytes.len() })
     }
 
-    /// Reads what has been packed.
-    fn get_packed(&self, block: &Block) -> Result<Vec<u8>> {
-        let mut packed = vec![0; block.length];
+    /// Reads bytes, and adds them to `out`.
+    pub fn get_frame(&self, frame: &Frame, out: &mut Vec<u8>) -> Result<()> {
+        DECOMPRESSOR.with_borrow_mut(|(decompressor, packed)| {
+            let read = self.read(frame, decompressor, packed, out);
+            packed.clear();
+            packed.shrink_to(KEPT_BYTES_MAX);
+            match read.map_err(|error| self.spill.failed("read", &error))? {
+                read if read == frame.bytes => Ok(()),
+                _ => Err(damaged()),
+            }
+        })
+    }
+
+    /// Returns how many bytes there were.
+    fn read(
+        &self,
+        frame: &Frame,
+        decompressor: &mut Option<Decompressor<'static>>,
+        packed: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        packed.resize(frame.length, 0);
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            let read = file.0.seek(SeekFrom::Start(block.at)).and_then(|_| file.0.read_exact(&mut packed));
-            read.map_err(|error| self.spill.failed("read", &error))?;
+            file.0.seek(SeekFrom::Start(frame.at))?;
+            file.0.read_exact(packed)?;
         }
-        let bytes = DECOMPRESSOR.with_borrow_mut(|decompressor| {
-            let decompressor = match decompressor {
-                Some(decompressor) => decompressor,
-                None => decompressor.insert(Decompressor::new()?),
-            };
-            decompressor.decompress(&packed, block.bytes)
-        });
-        bytes.map_err(|error| self.spill.failed("read", &error))
+        let decompressor = match decompressor {
+            Some(decompressor) => decompressor,
+            None => decompressor.insert(Decompressor::new()?),
+        };
+        out.reserve(frame.bytes);
+        let mut end = Cursor::new(&mut *out);
+        end.set_position(end.get_ref().len() as u64);
+        decompressor.decompress_to_buffer(packed, &mut end)
     }
 
     /// Reads the rows of a block; `fields` are their names and types.
     pub fn get(&self, block: &Block, fields: &[Field]) -> Result<Relation> {
-        let bytes = self.get_packed(block)?;
+        let mut bytes = Vec::new();
+        self.get_frame(&block.frame, &mut bytes)?;
         let mut packed = Packed(&bytes);
         let mut columns: Vec<Series> = Vec::with_capacity(fields.len());
         for field in fields {

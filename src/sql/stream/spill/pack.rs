@@ -24,7 +24,7 @@ const SAME: u8 = b'=';
 const NONE: u32 = u32::MAX;
 
 /// Adds a column to `out`.
-pub(super) fn pack(column: &Series, out: &mut Vec<u8>) -> Result<()> {
+pub(in crate::sql) fn pack(column: &Series, out: &mut Vec<u8>) -> Result<()> {
     match column.dtype() {
         DataType::Boolean => {
             out.push(b'b');
@@ -85,6 +85,11 @@ pub(super) fn pack_same(position: usize, out: &mut Vec<u8>) -> Result<()> {
 fn number(number: usize, out: &mut Vec<u8>) -> Result<()> {
     out.extend(u32::try_from(number).map_err(|_| SqlError::new("too much in one block"))?.to_le_bytes());
     Ok(())
+}
+
+/// Adds whole numbers, of eight bytes each.
+pub(in crate::sql) fn pack_whole_numbers(numbers: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
+    numbers.for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
 }
 
 /// Writes a byte that says whether there are NULLs, and if so one for each row.
@@ -159,12 +164,12 @@ fn numbered(texts: &StringChunked) -> Option<(IndexSet<&str, RandomState>, Vec<u
 /// So many copies of texts are known by their places in memory.
 const COPIES: usize = 64;
 
-pub(super) fn damaged() -> SqlError {
+pub(in crate::sql) fn damaged() -> SqlError {
     SqlError { of_disk: true, ..SqlError::new("a temporary file has been changed by somebody else") }
 }
 
 /// Bytes that are read from the beginning.
-pub(super) struct Packed<'b>(pub &'b [u8]);
+pub(in crate::sql) struct Packed<'b>(pub &'b [u8]);
 
 impl<'b> Packed<'b> {
     fn bytes(&mut self, count: usize) -> Result<&'b [u8]> {
@@ -182,6 +187,12 @@ impl<'b> Packed<'b> {
         Ok(u32::from_le_bytes(bytes) as usize)
     }
 
+    /// So many whole numbers, of eight bytes each.
+    pub fn whole_numbers(&mut self, count: usize) -> Result<impl Iterator<Item = u64> + Clone + 'b> {
+        let cells = self.bytes(count.saturating_mul(8))?.chunks_exact(8);
+        Ok(cells.map(|cell| cell.try_into().map_or(0, u64::from_le_bytes)))
+    }
+
     fn validity(&mut self, height: usize) -> Result<Option<Bitmap>> {
         match self.byte()? {
             0 => Ok(None),
@@ -191,8 +202,7 @@ impl<'b> Packed<'b> {
 
     fn wholes(&mut self, height: usize) -> Result<(Vec<u64>, Option<Bitmap>)> {
         let there = self.validity(height)?;
-        let cells = self.bytes(height.saturating_mul(8))?.chunks_exact(8);
-        Ok((cells.map(|cell| cell.try_into().map_or(0, u64::from_le_bytes)).collect(), there))
+        Ok((self.whole_numbers(height)?.collect(), there))
     }
 
     /// The position of the column that the next one is the same as.
