@@ -172,7 +172,8 @@ fn json_of_a_lake_has_the_rows_of_the_archive() {
         "SELECT eventid FROM events WHERE eventname = 'NoSuchCall'",
     ] {
         let asked = |source: &str| {
-            let output = world.run(&["query", query, source, "--format", "json", "--max-memory", "64MiB", "-q"]);
+            let output =
+                world.run(&["query", query, source, "--format", "json", "--max-memory", "64MiB", "-q"]);
             assert_eq!(output.status.code(), Some(0), "{query} {source}");
             serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
         };

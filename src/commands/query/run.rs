@@ -25,8 +25,8 @@ use crate::sql::{
 };
 use crate::tables::{self, rows};
 use crate::ui;
-use crate::ui::answer::parts::{Origin, Parts};
 use crate::ui::Format;
+use crate::ui::answer::parts::{Origin, Parts};
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
