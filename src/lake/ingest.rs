@@ -212,7 +212,7 @@ impl Ingest {
             || state.manifest.generation == 0
             || state.to_be_stored
             || state.is_repair()
-            || state.owes_shared_ids(&*self.disk, self.limits);
+            || state.owes_shared_ids(&*self.disk);
         if state.failure.is_none() && (changed || state.all_unread() != state.manifest.unread) {
             state = self.commit(state);
         }

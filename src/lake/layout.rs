@@ -109,9 +109,12 @@ pub(super) fn commit_generation(name: &str) -> Option<u64> {
     generation.parse().ok().filter(|_| is_number(generation, 6) && Sum::parse(sum).is_some())
 }
 
-/// `7.rows`: a spill file.
+/// The spill file with the ids of a lake's events.
+pub(super) const SPILLED_IDS: &str = "all.ids";
+
+/// `7.rows`, and the file with the ids: spill files.
 pub(super) fn is_spill(name: &str) -> bool {
-    name.strip_suffix(".rows").is_some_and(|number| is_number(number, 1))
+    name == SPILLED_IDS || name.strip_suffix(".rows").is_some_and(|number| is_number(number, 1))
 }
 
 /// Whether a text is 128 bits in hex digits.

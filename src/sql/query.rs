@@ -96,13 +96,13 @@ impl Ways {
     /// `as_select` is the same query as a SELECT, if it is none.
     fn of(planned: (&Bound, &logical::Plan), as_select: Option<Bound>, lake: bool) -> Self {
         let (bound, logical) = planned;
-        let (scan, filters) = reading::scan(bound, logical);
+        let (scan, filters) = reading::scan(logical, bound.now());
         let flow = Flow::of(planned, &scan, &filters, lake);
         let flow = match as_select {
             None => flow,
             Some(bound) => {
                 let logical = logical::Plan::of(&bound);
-                let (scan, filters) = reading::scan(&bound, &logical);
+                let (scan, filters) = reading::scan(&logical, bound.now());
                 match flow {
                     Some(flow) => Some(flow.or_in_sequence(&bound, (&scan, &filters, lake))),
                     None => Flow::of((&bound, &logical), &scan, &filters, lake),

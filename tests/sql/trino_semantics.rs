@@ -674,6 +674,10 @@ fn order_and_limits() {
         ("VALUES (2, 'b'), (1, 'a') ORDER BY 1", "1,a;2,b"),
         ("SELECT count(*) FROM (VALUES (1), (2)) AS t(x) HAVING count(*) > 5", ""),
         ("SELECT 1 HAVING true", "1"),
+        (
+            "SELECT count(*) FROM (VALUES 1, 2, 3) AS t(x) GROUP BY x > 1 AND x < 3 HAVING x > 1 AND x < 3",
+            "1",
+        ),
     ]);
 }
 

@@ -243,7 +243,7 @@ impl State {
             .files
             .sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
-        self.count_shared_ids(disk, limits, &mut manifest);
+        self.count_shared_ids(disk, &mut manifest);
         disk.publish(&self.manifest, &manifest, limits.keep_replaced)?;
         self.files.values_mut().flatten().for_each(|present| present.staged = false);
         self.manifest = manifest;

@@ -61,7 +61,7 @@ impl Binder {
             // The columns occur once in the result, before all others.
             JoinConstraint::Using(columns) => {
                 let columns: Vec<String> = columns.iter().map(names::last).collect();
-                if let Some(mut equal) = equal_columns(&left.fields, &right.fields, &columns)? {
+                for mut equal in equal_columns(&left.fields, &right.fields, &columns)? {
                     self.condition(&scope, &mut equal)?;
                 }
                 Ok(Relation::without_rows(joined(&left.fields, &right.fields, &columns)?))

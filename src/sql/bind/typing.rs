@@ -11,7 +11,7 @@ use crate::sql::expression::Expression;
 use crate::sql::expression::query::Subquery;
 use crate::sql::scope::{Resolver, Scope};
 use crate::sql::syntax::grouping::{Grouping, calls, order_exprs};
-use crate::sql::syntax::names;
+use crate::sql::syntax::{names, walk};
 
 impl Resolver for Binder {
     fn resolve(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Expression> {
@@ -44,12 +44,13 @@ impl Binder {
         let order_by = by.map(order_exprs).transpose()?.unwrap_or_default();
         let calls = calls(select, &order_by);
         let grouping = Grouping::of(select, &calls)?;
+        let having: Vec<Expr> = select.having.iter().flat_map(walk::conjuncts).cloned().collect();
         let clauses = select::Clauses {
             grouping: grouping.as_ref(),
             aggregates: &calls.aggregates,
             groupings: &calls.groupings,
             windows: &calls.windows,
-            having: select.having.as_ref(),
+            having: &having,
             items: &select.projection,
             is_distinct: matches!(select.distinct, Some(Distinct::Distinct)),
             order_by: &order_by,

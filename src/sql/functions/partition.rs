@@ -5,14 +5,11 @@
 //! spelt. A query shows the spelling by what it compares the column with, and here the column adopts that
 //! spelling. Otherwise such a query would silently find nothing.
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{Expr, Query, Value};
+use sqlparser::ast::{Expr, Value};
 
 use crate::sql::error::Result;
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
@@ -112,42 +109,32 @@ fn converted(scope: &Scope<'_>, expression: &Expression, values: Values, wanted:
 }
 
 /// A column that is needed besides those that a query names: a `day` without year and month may be a whole
-/// date.
-pub(in crate::sql) fn also_needed(query: &Query) -> Option<&'static str> {
-    #[derive(Default)]
-    struct Parts {
-        day: bool,
-        others: bool,
-        /// A date stands in the query that has year and month itself.
-        date: bool,
-    }
-    impl Visitor for Parts {
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let name = match expr {
-                Expr::Identifier(ident) => ident.value.to_lowercase(),
-                Expr::CompoundIdentifier(parts) => {
-                    parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default()
+/// date. `expressions` calls what it is given with every expression of the query.
+pub(in crate::sql) fn also_needed(expressions: impl FnOnce(&mut dyn FnMut(&Expr))) -> Option<&'static str> {
+    let (mut has_day, mut has_others) = (false, false);
+    // A date stands in the query that has year and month itself.
+    let mut has_date = false;
+    expressions(&mut |expr| {
+        let name = match expr {
+            Expr::Identifier(ident) => Some(ident),
+            Expr::CompoundIdentifier(parts) => parts.last(),
+            _ => None,
+        };
+        let name = name.map(|ident| ident.value.to_lowercase()).unwrap_or_default();
+        has_day |= name == "day";
+        has_others |= matches!(name.as_str(), "year" | "month");
+        has_date |= match expr {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) => {
+                    Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day)
                 }
-                Expr::Value(value) => {
-                    let is_whole =
-                        |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
-                    self.date |= matches!(&value.value, Value::SingleQuotedString(text) if is_whole(text));
-                    String::new()
-                }
-                Expr::TypedString(_) => {
-                    self.date = true;
-                    String::new()
-                }
-                _ => String::new(),
-            };
-            self.day |= name == "day";
-            self.others |= matches!(name.as_str(), "year" | "month");
-            ControlFlow::Continue(())
-        }
-    }
-    let mut parts = Parts::default();
-    let _ = visit(query, &mut parts);
-    (parts.day && (parts.date || !parts.others)).then_some(WHOLE)
+                _ => false,
+            },
+            Expr::TypedString(_) => true,
+            _ => false,
+        };
+    });
+    (has_day && (has_date || !has_others)).then_some(WHOLE)
 }
 
 #[cfg(test)]

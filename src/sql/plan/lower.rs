@@ -48,7 +48,7 @@ pub(in crate::sql) fn listed(scope: &Scope<'_>, plan: &Plan) -> Result<query::Se
     let (session, clauses) = (lowering.session(), Clauses::of(&plan.top, &[])?);
     scope.narrowed(&[], |scope| {
         let scope = Scope { session: &session, ctes: &ctes, ..*scope };
-        Ok(resolve::select::select(&scope, clauses.listed())?.0)
+        Ok(resolve::select::select(&scope, clauses.listed)?.0)
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, OrderByOptions, Query, SelectItem, SelectItemQualifiedWildcardKind};
+use sqlparser::ast::{Expr, OrderByOptions, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::logical::{Leaf, Node, Operator, Plan};
 use crate::sql::syntax::names;
@@ -37,24 +37,23 @@ impl Looked {
 }
 
 /// The columns that are needed; `None` for all.
-pub(in crate::sql) fn needed(tree: &Query, plan: &Plan) -> Option<Needed> {
+pub(in crate::sql) fn needed(plan: &Plan) -> Option<Needed> {
     let mut walk =
-        Walk { named: named(tree), rows: rows(), commons: BTreeMap::new(), needed: Some(Needed::new()) };
+        Walk { named: named(plan), rows: rows(), commons: BTreeMap::new(), needed: Some(Needed::new()) };
     walk.plan(plan, &Looked::All);
     walk.needed
 }
 
 /// For each table in FROM, the columns that occur with its name.
-fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
+fn named(plan: &Plan) -> BTreeMap<String, Vec<Vec<String>>> {
     let mut names: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-    let _ = expressions(tree, &mut |expr| {
+    plan.expressions(&mut |expr| {
         if let Expr::CompoundIdentifier(parts) = expr
             && let Some((table, path)) = parts.split_first()
         {
             let paths = names.entry(table.value.clone()).or_default();
             paths.push(path.iter().map(|part| part.value.clone()).collect());
         }
-        ControlFlow::Continue(())
     });
     names
 }

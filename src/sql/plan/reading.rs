@@ -1,4 +1,4 @@
-//! Determines from its text what a query needs of `cloudtrail_logs`, before anything is read.
+//! Determines from its plan what a query needs of `cloudtrail_logs`, before anything is read.
 //!
 //! Each occurrence of the table is limited by its own WHERE, and by those of surrounding queries
 //! ([`table_scans`]); the scan is the union of all occurrences. It may include too much, but never too
@@ -13,17 +13,17 @@ use super::mention::{Filters, is_early};
 use super::needed::needed;
 use super::scan::Scan;
 use super::table_scans::{self, TableScan};
-use crate::sql::bind::Bound;
+use crate::model::Timestamp;
 use crate::sql::functions::partition;
 use crate::tables::cloudtrail;
 
 /// The scan of a query, and its conditions on single records.
-pub(in crate::sql) fn scan(bound: &Bound, plan: &Plan) -> (Scan, Filters) {
-    let (query, now) = (bound.tree(), bound.now());
+pub(in crate::sql) fn scan(plan: &Plan, now: Timestamp) -> (Scan, Filters) {
     let Some(table_scans) = table_scans::of(plan) else { return (Scan::default(), None) };
     let mut scan = Scan { limit: limit(plan, &table_scans), ..Scan::default() };
-    if let Some(mut needed) = needed(query, plan) {
-        needed.extend(partition::also_needed(query).map(|column| (column, None)));
+    if let Some(mut needed) = needed(plan) {
+        let also = partition::also_needed(|look| plan.expressions(look));
+        needed.extend(also.map(|column| (column, None)));
         let columns =
             cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
         scan.columns = Some(columns.map(str::to_owned).collect());

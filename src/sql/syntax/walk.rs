@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Select, SelectItem, Visit};
+use sqlparser::ast::{
+    BinaryOperator, Expr, Function, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Visit,
+};
 
 use super::{calls, names};
 use crate::sql::syntax::visit::{Visitor, visit};
@@ -47,6 +49,16 @@ pub(in crate::sql) fn list_exprs(select: &Select) -> impl Iterator<Item = &Expr>
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
         _ => None,
     })
+}
+
+/// The expression of an item of a SELECT list; `*` and `t.*` have none.
+pub(in crate::sql) fn item_expr(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(expr)
+        | SelectItem::ExprWithAlias { expr, .. }
+        | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => Some(expr),
+        _ => None,
+    }
 }
 
 /// Calls `look` with the expressions in `part`, outer ones first; with a subquery itself, but nothing inside
@@ -175,6 +187,15 @@ pub(in crate::sql) fn may_hide_null(expr: &Expr) -> bool {
 /// The conditions that are combined by AND at the top of `expr`, in order.
 pub(in crate::sql) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
     chain(expr, &BinaryOperator::And)
+}
+
+/// The condition that all of these are true; `None` if there are none.
+pub(in crate::sql) fn all_of(conditions: &[Expr]) -> Option<Expr> {
+    conditions.iter().cloned().reduce(|before, next| Expr::BinaryOp {
+        left: Box::new(before),
+        op: BinaryOperator::And,
+        right: Box::new(next),
+    })
 }
 
 /// The operands of a chain of one operator, in order. Long chains nest to the left; this does not recurse

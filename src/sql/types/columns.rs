@@ -67,12 +67,12 @@ pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
 }
 
-/// The condition that USING stands for.
+/// The conditions that USING stands for.
 pub(in crate::sql) fn equal_columns(
     left: &[Field],
     right: &[Field],
     columns: &[String],
-) -> Result<Option<Expr>> {
+) -> Result<Vec<Expr>> {
     let side = |fields: &[Field], name: &str| {
         let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
         let field =
@@ -80,19 +80,9 @@ pub(in crate::sql) fn equal_columns(
         let qualifier = field.qualifier.iter().map(Ident::new);
         Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
     };
-    let mut condition: Option<Expr> = None;
-    for name in columns {
-        let equal = Expr::BinaryOp {
-            left: Box::new(side(left, name)?),
-            op: BinaryOperator::Eq,
-            right: Box::new(side(right, name)?),
-        };
-        condition = Some(match condition {
-            None => equal,
-            Some(before) => {
-                Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
-            }
-        });
-    }
-    Ok(condition)
+    let equal = |name: &String| {
+        let (left, right) = (Box::new(side(left, name)?), Box::new(side(right, name)?));
+        Ok(Expr::BinaryOp { left, op: BinaryOperator::Eq, right })
+    };
+    columns.iter().map(equal).collect()
 }

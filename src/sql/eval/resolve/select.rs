@@ -9,22 +9,23 @@ use crate::sql::expression::query::{self, Groups};
 use crate::sql::functions::aggregate;
 use crate::sql::functions::window::{self, Windows};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::calls;
 use crate::sql::syntax::grouping::Grouping;
+use crate::sql::syntax::{calls, walk};
 use crate::sql::types::place::is_place;
 use crate::sql::types::relation::{self, Field, Relation};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 /// The clauses behind WHERE, as they are written.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(in crate::sql) struct Clauses<'c> {
     pub grouping: Option<&'c Grouping>,
     /// The calls in the other clauses.
     pub aggregates: &'c [Expr],
     pub groupings: &'c [Expr],
     pub windows: &'c [Expr],
-    pub having: Option<&'c Expr>,
+    /// The conditions of HAVING, all of which have to be true.
+    pub having: &'c [Expr],
     pub items: &'c [SelectItem],
     pub is_distinct: bool,
     pub order_by: &'c [(Expr, OrderByOptions)],
@@ -50,7 +51,8 @@ pub(in crate::sql) fn select(scope: &Scope<'_>, clauses: Clauses<'_>) -> Result<
     let places = scope.relation.fields.iter().filter(|field| groups.sets.len() == 1 && is_place(field));
     let rows = Relation::without_rows(places.cloned().collect());
     let after = Scope { relation: &rows, known: &known, ungrouped: Some(scope), ..*scope };
-    let having = clauses.having.map(|having| after.resolve(having)).transpose()?;
+    // As one expression, which may be a key as a whole.
+    let having = walk::all_of(clauses.having).map(|having| after.resolve(&having)).transpose()?;
     if let Some(having) = &having {
         after.holds(having)?;
     }

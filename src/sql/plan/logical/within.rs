@@ -1,7 +1,11 @@
 //! What can be asked of a plan as a whole.
 
+use sqlparser::ast::Expr;
+
 use super::{Node, Operator, Plan};
+use crate::sql::syntax::grouping::Grouping;
 use crate::sql::syntax::limits::Limits;
+use crate::sql::syntax::walk;
 use crate::sql::types::relation::Field;
 
 impl Plan {
@@ -34,6 +38,13 @@ impl Plan {
         self.top.each(look);
     }
 
+    /// Calls `look` with every expression in it, outer ones first.
+    pub fn expressions(&self, look: &mut dyn FnMut(&Expr)) {
+        self.each(&mut |node| {
+            node.written().into_iter().for_each(|expr| walk::outside_of_queries(expr, |part| look(part)));
+        });
+    }
+
     /// The columns of its rows that a star shows.
     pub fn columns(&self) -> impl Iterator<Item = &Field> {
         self.top.fields.iter().filter(|field| !field.hidden)
@@ -53,6 +64,22 @@ impl Plan {
 }
 
 impl Node {
+    /// The expressions in it as they are written. Calls of aggregates and window functions are parts of those in the
+    /// operators above.
+    fn written(&self) -> Vec<&Expr> {
+        match &self.operator {
+            Operator::Values(rows) => rows.iter().flatten().collect(),
+            Operator::Unnest { arrays: exprs, .. }
+            | Operator::Join { on: exprs, .. }
+            | Operator::Filter(exprs)
+            | Operator::Aggregate { grouping: Grouping { keys: exprs, .. }, .. } => exprs.iter().collect(),
+            Operator::Project(items) => items.iter().filter_map(walk::item_expr).collect(),
+            Operator::Sort { keys, .. } => keys.iter().map(|(key, _)| key).collect(),
+            Operator::Limit(Limits { offset, count, .. }) => offset.iter().chain(count).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether there are window functions in it, or below it.
     pub fn has_windows(&self) -> bool {
         let mut has = false;

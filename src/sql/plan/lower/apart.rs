@@ -49,7 +49,7 @@ impl Lowering<'_> {
                 outward.push(condition.clone());
             }
         }
-        let answer = match clauses.grouping {
+        let answer = match clauses.listed.grouping {
             Some(_) => aggregated(scope, &inside, &clauses, &outward)?,
             None if scope.ungrouped.is_some() => None,
             None => Some(matches(scope, &inside, &clauses, outward)?),
@@ -74,7 +74,8 @@ fn matches(
 ) -> Result<Answer> {
     let (rows, inner) = (scope.relation, inside.relation);
     let condition = join::condition(scope, rows, inner, &outward)?;
-    let item = only_item(clauses.items).filter(|item| clauses.windows.is_empty() && are_of(*item, inner));
+    let item = only_item(clauses.listed.items)
+        .filter(|item| clauses.listed.windows.is_empty() && are_of(*item, inner));
     let Some(item) = item else { return Ok(Answer::Matches { condition, search: None }) };
     let value = Field::new(VALUE, Kind::Unknown);
     let with_value = Relation::without_rows(rows.fields.iter().cloned().chain([value]).collect());
@@ -96,11 +97,10 @@ fn aggregated(
     clauses: &Clauses<'_>,
     outward: &[Expr],
 ) -> Result<Option<Answer>> {
-    let listed = clauses.listed();
-    let is_one =
-        clauses.grouping.is_some_and(|grouping| grouping.keys.is_empty() && grouping.sets.len() == 1);
-    let is_plain = is_one && listed.having.is_none() && !listed.is_distinct && clauses.windows.is_empty();
-    let item = only_item(clauses.items)
+    let listed = clauses.listed;
+    let is_one = listed.grouping.is_some_and(|grouping| grouping.keys.is_empty() && grouping.sets.len() == 1);
+    let is_plain = is_one && listed.having.is_empty() && !listed.is_distinct && listed.windows.is_empty();
+    let item = only_item(listed.items)
         .filter(|item| is_plain && !walk::has_subquery(item) && are_of(*item, inside.relation));
     let Some(calls) = item.map(|item| Calls::of([item])).filter(|calls| !calls.aggregates.is_empty()) else {
         return Ok(None);

@@ -10,7 +10,6 @@ use crate::sql::eval::{constants, resolve};
 use crate::sql::expression::query::{self, Naming, Sample, Subquery, Tables, Unnest, Using};
 use crate::sql::plan::logical::{JoinKind, Leaf, Node, Operator, Plan};
 use crate::sql::scope::{Scope, Via};
-use crate::sql::syntax::walk;
 use crate::sql::types::columns::equal_columns;
 use crate::sql::types::event_data_store;
 use crate::sql::types::nested_values::element;
@@ -168,7 +167,6 @@ fn joined_by(
     columns: &[String],
 ) -> Result<Source> {
     let equal = equal_columns(&left.rows.fields, &right.rows.fields, columns)?;
-    let equal: Vec<Expr> = equal.iter().flat_map(walk::conjuncts).cloned().collect();
     let on = if columns.is_empty() { on } else { &equal };
     let condition = resolve::join::condition(like, &left.rows, &right.rows, on)?;
     let using = (!columns.is_empty()).then(|| using(&left.rows, &right.rows, columns));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{BinaryOperator, Expr, OrderByOptions, SelectItem};
+use sqlparser::ast::{Expr, OrderByOptions, SelectItem};
 
 use super::from::Source;
 use super::{Lowering, unexpected};
@@ -11,77 +11,48 @@ use crate::sql::eval::resolve::select;
 use crate::sql::expression::query;
 use crate::sql::plan::logical::{Node, Operator};
 use crate::sql::scope::Scope;
-use crate::sql::syntax::grouping::Grouping;
 use crate::sql::syntax::names;
 use crate::sql::types::relation::Relation;
 
 /// The operators of a SELECT, as its clauses.
 pub(super) struct Clauses<'p> {
-    is_distinct: bool,
-    pub items: &'p [SelectItem],
-    pub windows: &'p [Expr],
-    having: Option<Expr>,
-    pub grouping: Option<&'p Grouping>,
-    pub aggregates: &'p [Expr],
-    groupings: &'p [Expr],
+    pub from: &'p Node,
     /// The conditions of WHERE.
     pub conditions: &'p [Expr],
-    pub from: &'p Node,
-    order_by: &'p [(Expr, OrderByOptions)],
+    /// Those behind WHERE.
+    pub listed: select::Clauses<'p>,
 }
 
 impl<'p> Clauses<'p> {
     /// Those of the operators from `top` down, whose rows are sorted by `order_by`.
     pub fn of(top: &'p Node, order_by: &'p [(Expr, OrderByOptions)]) -> Result<Self> {
-        let mut clauses = Self {
-            is_distinct: false,
-            items: &[],
-            windows: &[],
-            having: None,
-            grouping: None,
-            aggregates: &[],
-            groupings: &[],
-            conditions: &[],
-            from: top,
-            order_by,
-        };
-        while !clauses.from.is_from() {
-            match &clauses.from.operator {
-                Operator::Distinct => clauses.is_distinct = true,
-                Operator::Project(items) => clauses.items = items,
-                Operator::Window(calls) => clauses.windows = calls,
-                Operator::Filter(conditions) => clauses.conditions = conditions,
+        let listed = select::Clauses { order_by, ..select::Clauses::default() };
+        let mut clauses = Self { from: top, conditions: &[], listed };
+        let Self { from, conditions, listed } = &mut clauses;
+        while !from.is_from() {
+            match &from.operator {
+                Operator::Distinct => listed.is_distinct = true,
+                Operator::Project(items) => listed.items = items,
+                Operator::Window(calls) => listed.windows = calls,
+                Operator::Filter(all) => *conditions = all,
                 // Conditions above are those on groups.
                 Operator::Aggregate { grouping, calls, groupings } => {
-                    clauses.having = all_of(std::mem::take(&mut clauses.conditions));
-                    clauses.grouping = Some(grouping);
-                    (clauses.aggregates, clauses.groupings) = (calls, groupings);
+                    listed.having = std::mem::take(conditions);
+                    listed.grouping = Some(grouping);
+                    (listed.aggregates, listed.groupings) = (calls, groupings);
                 }
                 _ => return Err(unexpected()),
             }
-            clauses.from = clauses.from.input().ok_or_else(unexpected)?;
+            *from = from.input().ok_or_else(unexpected)?;
         }
         Ok(clauses)
     }
 
-    /// Those behind WHERE.
-    pub fn listed(&self) -> select::Clauses<'_> {
-        select::Clauses {
-            grouping: self.grouping,
-            aggregates: self.aggregates,
-            groupings: self.groupings,
-            windows: self.windows,
-            having: self.having.as_ref(),
-            items: self.items,
-            is_distinct: self.is_distinct,
-            order_by: self.order_by,
-        }
-    }
-
     /// All parts of all names that are used behind FROM; `None`: any may be, by a star.
     fn names(&self) -> Option<BTreeSet<String>> {
+        let select::Clauses { items, grouping, having, order_by, .. } = self.listed;
         let mut parts = BTreeSet::new();
-        for item in self.items {
+        for item in items {
             match item {
                 SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                     parts.extend(names::parts_in(expr))
@@ -89,21 +60,12 @@ impl<'p> Clauses<'p> {
                 _ => return None,
             }
         }
-        let keys = self.grouping.iter().flat_map(|grouping| &grouping.keys);
-        let sorted = self.order_by.iter().map(|(key, _)| key);
-        let exprs = self.conditions.iter().chain(&self.having).chain(keys).chain(sorted);
+        let keys = grouping.iter().flat_map(|grouping| &grouping.keys);
+        let sorted = order_by.iter().map(|(key, _)| key);
+        let exprs = self.conditions.iter().chain(having).chain(keys).chain(sorted);
         exprs.for_each(|expr| parts.extend(names::parts_in(expr)));
         Some(parts)
     }
-}
-
-/// The conditions as one.
-fn all_of(conditions: &[Expr]) -> Option<Expr> {
-    conditions.iter().cloned().reduce(|before, next| Expr::BinaryOp {
-        left: Box::new(before),
-        op: BinaryOperator::And,
-        right: Box::new(next),
-    })
 }
 
 impl Lowering<'_> {
@@ -117,7 +79,7 @@ impl Lowering<'_> {
         let scope = Scope { relation: &rows, ..*like };
         let conditions = clauses.conditions.iter().map(|condition| scope.resolve(condition));
         let conditions = conditions.collect::<Result<_>>()?;
-        let (listed, selected) = select::select(&scope, clauses.listed())?;
+        let (listed, selected) = select::select(&scope, clauses.listed)?;
         let select = query::Select { from, conditions, ..listed };
         Ok((select, Relation::without_rows(selected.columns)))
     }
