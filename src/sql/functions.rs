@@ -19,6 +19,7 @@ pub(super) mod like;
 mod math;
 pub(super) mod other_types;
 pub(super) mod partition;
+mod pattern;
 pub(super) mod predicate;
 pub(super) mod quantified;
 mod regexp;
@@ -31,7 +32,7 @@ pub(super) mod window;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
-use crate::sql::syntax::{calls, names};
+use crate::sql::syntax::{calls, json_calls, names};
 use crate::sql::types::values::Values;
 use call::Call;
 
@@ -89,7 +90,7 @@ fn known_names() -> impl Iterator<Item = &'static str> {
 
 /// Whether there is a scalar function of this name.
 pub(in crate::sql) fn is_known(name: &str) -> bool {
-    known_names().any(|known| known == name)
+    known_names().any(|known| known == name) || json_calls::is_hidden(name)
 }
 
 /// Calls a scalar function that evaluates all its arguments.
@@ -125,6 +126,22 @@ pub(in crate::sql) fn made(
 pub(in crate::sql) fn unknown(name: &str) -> SqlError {
     if calls::WINDOW_FUNCTIONS.contains(&name) {
         return SqlError::new(format!("{name} needs a window: {name}(…) OVER (…)"));
+    }
+    let instead = match name {
+        "explode" | "posexplode" | "flatten_array" => Some("CROSS JOIN UNNEST(array) AS t(x)"),
+        "to_char" => Some("date_format(time, '%Y-%m-%d')"),
+        "to_date" | "to_timestamp" | "str_to_date" => Some("date_parse(text, '%Y-%m-%d')"),
+        "ifnull" | "nvl" => Some("coalesce(x, y)"),
+        "json_arrayagg" => Some("CAST(array_agg(x) AS json)"),
+        "json_objectagg" => Some("CAST(map_agg(key, value) AS json)"),
+        "string_agg" | "group_concat" => Some("listagg(x, ',') WITHIN GROUP (ORDER BY x)"),
+        "random" | "rand" | "uuid" | "shuffle" => {
+            return SqlError::new(format!("{name} is not supported: the same query gives the same answer"));
+        }
+        _ => None,
+    };
+    if let Some(instead) = instead {
+        return SqlError::new(format!("function {name} is not supported; use {instead}"));
     }
     let hint = names::suggestion(
         name,

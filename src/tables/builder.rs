@@ -85,14 +85,13 @@ impl Builder {
             Self::Booleans(values) => values.push(value.and_then(text_of).and_then(|text| text.parse().ok())),
             Self::Row { fields, height } => {
                 let members = value.and_then(members_of).unwrap_or_default();
-                for (name, builder) in fields {
-                    builder.push_json(
-                        members
-                            .iter()
-                            .rev()
-                            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                            .map(|(_, value)| *value),
-                    );
+                // An array of as many values has the fields in order.
+                let in_order = value.filter(|value| value.get().starts_with('[')).and_then(elements_of);
+                let in_order = in_order.filter(|elements| elements.len() == fields.len());
+                for (at, (name, builder)) in fields.iter_mut().enumerate() {
+                    let member = members.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                    let element = in_order.as_ref().and_then(|elements| elements.get(at));
+                    builder.push_json(member.map(|(_, value)| *value).or(element.copied()));
                 }
                 *height += 1;
             }

@@ -8,6 +8,7 @@ mod constructs;
 mod duckdb;
 mod limits;
 mod names;
+mod public;
 mod pushdown;
 mod queries;
 mod spill;

@@ -11,7 +11,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::functions;
 use crate::sql::scope::{Scope, Via};
 use crate::sql::syntax::calls;
-use crate::sql::syntax::names::{dotted, is_bound, named, of_function, suggestion};
+use crate::sql::syntax::names::{dotted, is_bound, named, of_function, of_parameter, suggestion};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::types::relation::Field;
 use crate::sql::types::{clock, columns};
@@ -111,7 +111,7 @@ impl VisitorMut for Resolver<'_> {
                     OneOrManyWithParens::Many(many) => many.as_mut_slice(),
                 };
                 for parameter in parameters {
-                    let own = self.binder.name(&parameter.name.value);
+                    let own = of_parameter(&parameter.name.value, self.parameters.len());
                     given.push((parameter.name.value.to_lowercase(), own.clone()));
                     parameter.name = Ident { quote_style: None, value: own, span: parameter.name.span };
                 }
@@ -242,12 +242,23 @@ impl Resolver<'_> {
         let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
         let columns = self.scope.relation.fields.iter().map(|field| field.name.as_str());
         let known = self.parameters.iter().flatten().map(|(called, _)| called.as_str()).chain(columns);
+        let hint = suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known);
         let hint = match first {
             "eventjson" => "; the record's members are columns here, such as requestparameters".to_owned(),
-            _ => suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known),
+            _ if matches!(parts, [only] if is_in_double_quotes(only)) => {
+                format!("{hint}; double quotes are for names, a text stands in single quotes: 'text'")
+            }
+            _ => hint,
         };
         SqlError::new(format!("there is no column {}{hint}", dotted(parts)))
     }
+}
+
+/// Whether a name is written in double quotes, which its place in the text has and its value has not.
+fn is_in_double_quotes(name: &Ident) -> bool {
+    let (start, end) = (name.span.start, name.span.end);
+    let length = u64::try_from(name.value.chars().count()).unwrap_or(u64::MAX);
+    start.line == end.line && end.column.checked_sub(start.column) == length.checked_add(2)
 }
 
 /// A column with the name of its table. `used` is the number of `parts` that name the column, with or without

@@ -69,6 +69,7 @@ fn of_input(input: Input<'_>, name: &str) -> Result<Values> {
         ("map_agg", 2) => input.map(),
         ("multimap_agg", 2) => input.multimap(),
         ("histogram", 1) => input.histogram(),
+        ("approx_most_frequent", 3) => input.most_frequent(),
         ("stddev" | "stddev_samp", 1) => input.over_several(|values| variance(values, 1).sqrt()),
         ("stddev_pop", 1) => input.over_doubles(|values| variance(values, 0).sqrt()),
         ("variance" | "var_samp", 1) => input.over_several(|values| variance(values, 1)),

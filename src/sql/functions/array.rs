@@ -7,7 +7,7 @@ mod parts;
 pub(super) use made::concat;
 
 use super::call::Call;
-use super::fields;
+use super::{aggregate, fields};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
@@ -58,6 +58,10 @@ pub(super) const NAMES: &[&str] = &[
     "ngrams",
     "combinations",
     "trim_array",
+    "contains_sequence",
+    "array_first",
+    "array_last",
+    "array_histogram",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -75,7 +79,9 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "array_min" => extreme(call, std::cmp::Ordering::Less),
         "array_position" => position(call),
         "array_remove" => remove(call),
-        "array_union" | "array_intersect" | "array_except" | "arrays_overlap" => sets(call),
+        "array_union" | "array_intersect" | "array_except" | "arrays_overlap" | "contains_sequence" => {
+            sets(call)
+        }
         "slice" => slice(call),
         "sequence" => sequence(call),
         "flatten" => flatten(call),
@@ -85,6 +91,10 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
             Kind::Map(key, value) => Ok(Values { kind: Kind::array(entry(key, value)), ..arg.clone() }),
             other => Err(SqlError::new(format!("a map is needed here, and this is {other}"))),
         }),
+        "map" if call.args.is_empty() => {
+            let nothing = || Values::new(Kind::Unknown, Values::null(Kind::Unknown).data.clear());
+            map_of(&nothing(), &nothing(), &[Some(0)]).map(|map| Values { constant: true, ..map })
+        }
         "map" => map(call),
         "map_concat" => made::map_concat(call),
         "map_from_entries" => made::map_from_entries(call),
@@ -94,6 +104,16 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "ngrams" => parts::ngrams(call),
         "combinations" => parts::combinations(call),
         "trim_array" => parts::trim_array(call),
+        "array_first" | "array_last" => call.arity(1, 1).and_then(|()| {
+            let place = if call.name == "array_first" { 1_i64 } else { -1 };
+            let place = Values::constant(Kind::Bigint, Some(place));
+            subscript(call.arg(0)?, &place, call.height, true)
+        }),
+        "array_histogram" => call.arity(1, 1).and_then(|()| {
+            let (constant, height) = (call.constant(), if call.constant() { 1 } else { call.height });
+            let values = aggregate::of_lists(call.arg(0)?, "histogram", &[], height)?;
+            Ok(Values { constant, ..values })
+        }),
         "row" => row_values(&call.args, call.height),
         "reverse" => pick(call, |_, rows| rows.rev().collect()),
         _ => return None,

@@ -3,6 +3,7 @@
 //! A path is followed in the text itself: other parts are skipped without building a tree. A value that is
 //! not JSON, or has nothing at the path, gives NULL.
 
+mod made;
 mod path;
 mod sql_path;
 mod sql_path_text;
@@ -34,6 +35,8 @@ pub(super) const NAMES: &[&str] = &[
     "json_value",
     "json_query",
     "json_exists",
+    "json_object",
+    "json_array",
     "get_json_object",
     "is_json_scalar",
 ];
@@ -46,6 +49,10 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
             Some([one]) => scalar(one),
             _ => None,
         }),
+        "json_object" => made::object(call),
+        "json_array" => made::array(call),
+        json_calls::FAIL => fail(call),
+        name if json_calls::OUTCOMES.contains(&name) => outcome(call),
         "json_extract_scalar" => at_path(call, Kind::Varchar, |value| scalar(value.get())),
         "get_json_object" => at_path(call, Kind::Varchar, |value| scalar_text(value.get())),
         "json_exists" => {
@@ -121,18 +128,53 @@ fn by_sql_path<T: crate::sql::types::values::Cell>(
     kind: Kind,
     cell: impl Fn(Option<Vec<String>>) -> Option<T>,
 ) -> Result<Values> {
-    call.arity(2, 3)?;
     let texts = json_of(call)?;
     let any_case = matches!(call.arg(0)?.kind, Kind::Row(_));
     let one = call.arg(1)?.constant_text().map(|path| sql_path_text::parse(&path, any_case)).transpose()?;
     let paths = call.texts(1)?;
+    // After the way of wrapping: names and values of PASSING.
+    let passed = (3..call.args.len())
+        .step_by(2)
+        .map(|at| Ok((call.literal(at)?, cast::json_texts(call.arg(at + 1)?, call.height)?)));
+    let passed = passed.collect::<Result<Vec<_>>>()?;
     call.build(kind, |row| {
         let Some((text, path)) = texts.get(row).zip(paths.get(row)) else { return Ok(None) };
+        let variable = |(name, values): &(String, Vec<Option<String>>)| {
+            (name.clone(), values.get(row).cloned().flatten().unwrap_or_else(|| "null".to_owned()))
+        };
+        let variables: Vec<(String, String)> = passed.iter().map(variable).collect();
         Ok(cell(match &one {
-            Some(path) => path.values(text),
-            None => sql_path_text::parse(path, any_case)?.values(text),
+            Some(path) => path.values(text, &variables),
+            None => sql_path_text::parse(path, any_case)?.values(text, &variables),
         }))
     })
+}
+
+/// Whether a path leads to what the function asks for: `value`, `empty` or `error`.
+fn outcome(call: &Call<'_>) -> Result<Values> {
+    let how = call.literal(2)?;
+    by_sql_path(call, Kind::Varchar, |values| {
+        let outcome = match (call.name, how.as_str(), values.as_deref()) {
+            (_, _, None) => "error",
+            (json_calls::OUTCOME_OF_EXISTS, ..) => "value",
+            (_, _, Some([])) => "empty",
+            (json_calls::OUTCOME_OF_QUERY, json_calls::WRAPPER | json_calls::CONDITIONAL_WRAPPER, _) => {
+                "value"
+            }
+            (json_calls::OUTCOME_OF_QUERY, _, Some([_])) => "value",
+            (_, _, Some([one])) if !one.starts_with(['{', '[']) => "value",
+            _ => "error",
+        };
+        Some(outcome.to_owned())
+    })
+}
+
+/// The error that `ERROR ON EMPTY` and `ERROR ON ERROR` ask for, in the rows where it is evaluated.
+fn fail(call: &Call<'_>) -> Result<Values> {
+    if call.height > 0 && !call.lenient {
+        return Err(SqlError::value(call.literal(0)?));
+    }
+    Ok(Values::null(Kind::Unknown))
 }
 
 /// `json_query`, whose third argument says how several values become one.

@@ -28,6 +28,7 @@ pub(in crate::sql) const NAMES: &[&str] = &[
     "none_match",
     "reduce",
     "zip_with",
+    "map_zip_with",
     "transform_values",
     "transform_keys",
     "map_filter",
@@ -39,6 +40,7 @@ pub(in crate::sql) fn call(scope: &Scope<'_>, name: &str, arguments: &[Expressio
         ("array_sort", [array, compare]) => sorted::sort(scope, array, compare),
         ("regexp_replace", [text, pattern, with]) => replaced::replace(scope, text, pattern, with),
         ("zip_with", [first, second, body]) => fold::zip_with(scope, first, second, body),
+        ("map_zip_with", [first, second, body]) => maps::zip_with(scope, first, second, body),
         ("transform_values" | "transform_keys" | "map_filter", [map, body]) => {
             maps::call(scope, name, map, body)
         }

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
 
+use super::pattern::Pattern;
 use super::{partition, predicate};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
@@ -151,12 +152,6 @@ impl Matcher {
     }
 }
 
-/// Compiles a regular expression of a query.
-pub(in crate::sql) fn regex(pattern: &str) -> Result<Regex> {
-    let built = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    built.map_err(|error| SqlError::new(format!("regular expression: {error}")))
-}
-
 pub(in crate::sql) fn rlike(
     scope: &Scope<'_>,
     value: &Expression,
@@ -167,11 +162,11 @@ pub(in crate::sql) fn rlike(
         .value(pattern)?
         .constant_text()
         .ok_or_else(|| SqlError::new("RLIKE needs a literal pattern"))?;
-    let regex = regex(&pattern)?;
+    let regex = Pattern::new(&pattern)?;
     let values = scope.value(value)?;
     let texts = values.texts()?;
     Values::build(Kind::Boolean, scope.height(), values.constant, |row| {
-        Ok(texts.get(row).map(|text| regex.is_match(text) != negated))
+        texts.get(row).map(|text| regex.is_match(text).map(|matches| matches != negated)).transpose()
     })
 }
 

@@ -8,7 +8,10 @@ use super::call::Call;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::types::cast;
 use crate::sql::types::values::Values;
-use made::{chr, initcap, ip_prefix, levenshtein_distance, pad, part, split_to_map, translate};
+use made::{
+    chr, hamming_distance, initcap, ip_prefix, levenshtein_distance, pad, part, split_to_map,
+    split_to_multimap, translate,
+};
 
 use crate::tables::Kind;
 
@@ -46,6 +49,8 @@ pub(super) const NAMES: &[&str] = &[
     "right",
     "initcap",
     "split_to_map",
+    "split_to_multimap",
+    "hamming_distance",
     "ip_prefix",
     "levenshtein_distance",
 ];
@@ -82,6 +87,8 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "right" => part(call, |chars, count| chars.iter().skip(chars.len().saturating_sub(count)).collect()),
         "initcap" => call.text_to(Kind::Varchar, |text| Some(initcap(text))),
         "split_to_map" => split_to_map(call),
+        "split_to_multimap" => split_to_multimap(call),
+        "hamming_distance" => hamming_distance(call),
         "ip_prefix" => ip_prefix(call),
         "levenshtein_distance" => levenshtein_distance(call),
         _ => return None,
@@ -273,10 +280,16 @@ fn strpos(call: &Call<'_>) -> Result<Values> {
         let Some(instance) = instances.as_ref().map_or(Some(1), |instances| instances.get(row)) else {
             return Ok(None);
         };
-        let Some(after) = usize::try_from(instance).ok().and_then(|instance| instance.checked_sub(1)) else {
-            return call.refuse(|| "instances count from 1".to_owned());
+        let Some(after) =
+            instance.unsigned_abs().checked_sub(1).and_then(|after| usize::try_from(after).ok())
+        else {
+            return call.refuse(|| "instances count from 1, or from -1 at the end".to_owned());
         };
-        let start = text.match_indices(part).nth(after).and_then(|(start, _)| text.get(..start));
+        let found = match instance > 0 {
+            true => text.match_indices(part).nth(after),
+            false => text.rmatch_indices(part).nth(after),
+        };
+        let start = found.and_then(|(start, _)| text.get(..start));
         Ok(i64::try_from(start.map_or(0, |before| before.chars().count() + 1)).ok())
     })
 }

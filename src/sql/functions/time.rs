@@ -9,7 +9,7 @@ use crate::sql::types::values::Values;
 use crate::sql::types::zone::Zone;
 use crate::sql::types::{cast, clock, zone};
 use chrono::FixedOffset;
-use format::{joda_format, mysql_format, parse_as, with_other_signs};
+use format::{joda_format, mysql_format, parse_as, read_iso, with_other_signs};
 
 use crate::model::{DAY_MILLIS, Timestamp};
 use crate::tables::Kind;
@@ -55,14 +55,22 @@ pub(super) const NAMES: &[&str] = &[
     "human_readable_seconds",
     "timezone_hour",
     "timezone_minute",
+    "timezone",
+    "parse_duration",
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
-        "from_iso8601_timestamp" => from_text(call, ZONED, clock::read),
+        "from_iso8601_timestamp" => from_text(call, ZONED, read_iso),
         "from_iso8601_date" => {
-            from_text(call, Kind::Date, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)))
+            from_text(call, Kind::Date, |text| read_iso(text).map(|millis| millis.div_euclid(DAY_MILLIS)))
         }
+        "parse_duration" => parse_duration(call),
+        "timezone" => call.arity(1, 1).and_then(|()| match &call.arg(0)?.kind {
+            Kind::Zoned(name) => Ok(Values::constant(Kind::Varchar, Some(name.as_str()))),
+            Kind::Timestamp { zoned: true } => Ok(Values::constant(Kind::Varchar, Some("UTC"))),
+            other => Err(SqlError::new(format!("a time with a zone is needed here, and this is {other}"))),
+        }),
         "date" => call.arg(0).and_then(|arg| cast::cast(arg, &Kind::Date, call.height, call.lenient)),
         "timestamp" => call.arg(0).and_then(|arg| cast::cast(arg, &UNZONED, call.height, call.lenient)),
         "to_iso8601" => to_iso8601(call),
@@ -153,6 +161,9 @@ fn date_add(call: &Call<'_>) -> Result<Values> {
     if unit_millis.is_none() && unit_months.is_none() {
         return Err(SqlError::new(format!("'{unit}' is no unit of time")));
     }
+    if time.kind == Kind::Date && unit_millis.is_some_and(|length| length < DAY_MILLIS) {
+        return Err(SqlError::new(format!("a date has no {unit}: make it a timestamp first")));
+    }
     let (zone, millis) = (Zone::of(&time.kind), call.millis(2)?);
     let moved = |row: usize| {
         let (start, amount) = millis.get(row).zip(amounts.get(row))?;
@@ -189,6 +200,8 @@ fn date_diff(call: &Call<'_>) -> Result<Values> {
     }
     call.arity(3, 3)?;
     let (unit, from, to) = (call.literal(0)?, call.millis(1)?, call.millis(2)?);
+    // Days and months are those of the first time's zone.
+    let zone = Zone::of(&call.arg(1)?.kind);
     let (unit_millis, unit_months) = (clock::unit_millis(&unit), clock::unit_months(&unit));
     if unit_millis.is_none() && unit_months.is_none() {
         return Err(SqlError::new(format!("'{unit}' is no unit of time")));
@@ -196,8 +209,11 @@ fn date_diff(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Bigint, |row| {
         let Some((from, to)) = from.get(row).zip(to.get(row)) else { return Ok(None) };
         Ok(match (unit_millis, unit_months) {
-            (Some(length), _) => Some((to - from) / length),
-            (_, Some(months)) => clock::months_between(from, to).map(|count| count / months),
+            (Some(length), _) if length < DAY_MILLIS => Some((to - from) / length),
+            (Some(length), _) => Some((zone.wall(to) - zone.wall(from)) / length),
+            (_, Some(months)) => {
+                clock::months_between(zone.wall(from), zone.wall(to)).map(|count| count / months)
+            }
             _ => None,
         })
     })
@@ -224,9 +240,22 @@ fn date_trunc(call: &Call<'_>) -> Result<Values> {
 }
 
 fn from_unixtime(call: &Call<'_>) -> Result<Values> {
-    call.arity(1, 2)?;
+    call.arity(1, 3)?;
     let seconds = call.doubles(0)?;
-    let kind = if call.args.len() > 1 { zone::named(&call.literal(1)?)?.kind() } else { ZONED };
+    let kind = match call.args.len() {
+        1 => ZONED,
+        2 => zone::named(&call.literal(1)?)?.kind(),
+        // Hours and minutes ahead of UTC.
+        _ => {
+            let (Some(hours), Some(minutes)) = (call.arg(1)?.constant_whole(), call.arg(2)?.constant_whole())
+            else {
+                return Err(SqlError::new("hours and minutes must be literal numbers"));
+            };
+            let ahead = hours * 60 + minutes;
+            let sign = if ahead < 0 { '-' } else { '+' };
+            zone::named(&format!("{sign}{:02}:{:02}", ahead.abs() / 60, ahead.abs() % 60))?.kind()
+        }
+    };
     call.build(kind, |row| {
         Ok(seconds
             .get(row)
@@ -242,6 +271,37 @@ fn to_unixtime(call: &Call<'_>) -> Result<Values> {
     }
     let millis = call.millis(0)?;
     call.build(Kind::Double, |row| Ok(millis.get(row).map(|millis| millis as f64 / 1000.0)))
+}
+
+/// `parse_duration('1.5h')`: a number, and a unit from `ns` to `d`.
+fn parse_duration(call: &Call<'_>) -> Result<Values> {
+    call.arity(1, 1)?;
+    let texts = call.texts(0)?;
+    let units = [
+        ("ns", 1e-6),
+        ("us", 1e-3),
+        ("ms", 1.0),
+        ("s", 1e3),
+        ("m", 6e4),
+        ("h", 3.6e6),
+        ("d", DAY_MILLIS as f64),
+    ];
+    let read = |text: &str| {
+        let text = text.trim();
+        let (number, unit) = text.split_at(text.find(|sign: char| sign.is_alphabetic())?);
+        let (_, millis) = units.iter().find(|(known, _)| *known == unit)?;
+        let product = number.trim().parse::<f64>().ok()? * millis;
+        (product.abs() < 9.2e18).then_some(product.round() as i64)
+    };
+    call.build(Kind::Span, |row| match texts.get(row) {
+        None => Ok(None),
+        Some(text) => match read(text) {
+            Some(millis) => Ok(Some(millis)),
+            None => call.refuse(|| {
+                format!("'{}' is no duration such as 1.5h", text.chars().take(80).collect::<String>())
+            }),
+        },
+    })
 }
 
 /// `1 hour, 2 minutes, 42 seconds`

@@ -33,6 +33,7 @@ pub(in crate::sql) const AGGREGATES: &[&str] = &[
     "map_agg",
     "multimap_agg",
     "histogram",
+    "approx_most_frequent",
     "stddev",
     "stddev_samp",
     "stddev_pop",

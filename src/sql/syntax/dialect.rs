@@ -166,6 +166,11 @@ impl Dialect for Trino {
         true
     }
 
+    /// A colon is no operator: it stands between a key and its value in `json_object('a' : 1)`.
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        (parser.peek_token_ref().token == Token::Colon).then_some(Ok(0))
+    }
+
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         if self.is_spent() {
             return Some(Err(ParserError::RecursionLimitExceeded));
@@ -202,7 +207,7 @@ pub(in crate::sql) fn parse(text: &str) -> crate::sql::error::Result<Query> {
         ..SqlError::new("")
     })?;
     chains::check(&tokens)?;
-    let asked = statements::asked(spelling::respelt(tokens))?;
+    let asked = statements::asked(spelling::respelt(tokens)?)?;
     let mut query = match asked.query {
         Asking::Written(tokens) => query(tokens)?,
         Asking::Made(text) => return parse(&text),

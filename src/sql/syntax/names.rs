@@ -92,6 +92,11 @@ pub(in crate::sql) fn marked(written: &str, number: usize) -> String {
     format!("{}{MARK}{number}", written.to_lowercase())
 }
 
+/// The name of a lambda's parameter, unique among the lambdas around it: equal lambdas have equal names.
+pub(in crate::sql) fn of_parameter(written: &str, depth: usize) -> String {
+    format!("{}{MARK}>{depth}", written.to_lowercase())
+}
+
 /// The original part of a unique name.
 pub(in crate::sql) fn written(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(written, _)| written)

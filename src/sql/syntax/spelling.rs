@@ -2,19 +2,105 @@
 //! positions in error messages stay right.
 
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Whitespace};
 
 use super::stand_ins::with_tables;
 use super::tokens::{closes, is_said, keyword_of};
+use crate::sql::error::{Result, SqlError};
 
 /// The tokens as the parser takes them.
-pub(in crate::sql) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    with_queries(with_rows(with_tables(with_angle_brackets(with_addresses(with_numbers(tokens))))))
+///
+/// # Errors
+/// A name begins with a digit.
+pub(in crate::sql) fn respelt(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let tokens = with_tables(with_angle_brackets(with_addresses(with_numbers(tokens))));
+    check_names(&tokens)?;
+    Ok(with_queries(with_rows(with_selects(tokens))))
 }
 
-/// Rewrites `1_000` to 1000 and `0x1F` to 31; the parser would treat the latter like `X'1F'`, except for
-/// its length.
-fn with_numbers(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+/// Refuses `1abc`, which the parser would take for a number and its name.
+fn check_names(tokens: &[TokenWithSpan]) -> Result<()> {
+    let is_name = |token: &Token| matches!(token, Token::Word(word) if word.quote_style.is_none() && word.keyword == Keyword::NoKeyword);
+    let adjacent = tokens.iter().zip(tokens.iter().skip(1)).find(|(number, name)| {
+        matches!(number.token, Token::Number(..))
+            && is_name(&name.token)
+            && number.span.end == name.span.start
+    });
+    match adjacent {
+        Some((number, name)) => Err(SqlError::new(format!(
+            "{}{} is neither a number nor a name; a name that begins with a digit stands in double quotes",
+            number.token, name.token
+        ))
+        .at_span(number.span)),
+        None => Ok(()),
+    }
+}
+
+/// Rewrites `TABLE x` to `SELECT * FROM x`, where a query may begin.
+fn with_selects(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        let begins = match out.iter().rev().find(|token| is_said(token)) {
+            None => true,
+            Some(before) if before.token == Token::LParen => true,
+            Some(before) => matches!(
+                keyword_of(before),
+                Some(
+                    Keyword::UNION | Keyword::ALL | Keyword::DISTINCT | Keyword::EXCEPT | Keyword::INTERSECT
+                )
+            ),
+        };
+        let is_table = keyword_of(&token) == Some(Keyword::TABLE);
+        let space = |next: &TokenWithSpan| matches!(next.token, Token::Whitespace(_));
+        if is_table && begins && rest.peek().is_some_and(space) {
+            let span = token.span;
+            let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), span);
+            out.extend([word("SELECT"), TokenWithSpan::new(Token::Mul, span), word("FROM")]);
+        } else {
+            out.push(token);
+        }
+    }
+    out
+}
+
+/// Rewrites `1_000` to 1000, `0x1F` to 31, `0o17` to 15 and `0b101` to 5. The parser would treat the second like
+/// `X'1F'`, except for its length, and the others like a 0 with a name.
+fn with_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in with_hexadecimals(tokens) {
+        let digits = match (&token.token, out.last()) {
+            (Token::Word(word), Some(zero))
+                if zero.token == Token::Number("0".to_owned(), false)
+                    && zero.span.end == token.span.start =>
+            {
+                in_base(&word.value)
+            }
+            _ => None,
+        };
+        match (digits, out.last_mut()) {
+            (Some(number), Some(zero)) => {
+                let span = Span::new(zero.span.start, token.span.end);
+                *zero = TokenWithSpan::new(Token::Number(number.to_string(), false), span);
+            }
+            _ => out.push(token),
+        }
+    }
+    out
+}
+
+/// The number `b101` or `o17`, of which a 0 stands in front.
+fn in_base(word: &str) -> Option<u64> {
+    let (base, digits) = word.split_at_checked(1)?;
+    let base = match base {
+        "b" | "B" => 2,
+        "o" | "O" => 8,
+        _ => return None,
+    };
+    u64::from_str_radix(&digits.replace('_', ""), base).ok()
+}
+
+fn with_hexadecimals(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for TokenWithSpan { token, span } in &mut tokens {
         match token {
             Token::Number(digits, _) => digits.retain(|digit| digit != '_'),

@@ -35,6 +35,12 @@ pub(in crate::sql) fn binary(
         (Kind::Bigint, Op::Multiply, Kind::Span | Kind::Months) => {
             wholes(op, right, left, right.kind.clone(), height, lenient)
         }
+        (Kind::Span, Op::Multiply | Op::Divide, Kind::Double | Kind::Decimal { .. }) => {
+            part_of_span((left, right), *op == Op::Divide, height)
+        }
+        (Kind::Double | Kind::Decimal { .. }, Op::Multiply, Kind::Span) => {
+            part_of_span((right, left), false, height)
+        }
         (time, Op::Plus | Op::Minus, Kind::Span | Kind::Months) if time.is_time() => {
             shift((left, right), *op == Op::Minus, height, lenient)
         }
@@ -54,6 +60,19 @@ pub(in crate::sql) fn binary(
         }
         (a, _, b) => Err(SqlError::new(format!("{a} {op} {b} is not possible"))),
     }
+}
+
+/// An interval times a number with a fraction, or divided by it; milliseconds are rounded.
+fn part_of_span((span, by): (&Values, &Values), divides: bool, height: usize) -> Result<Values> {
+    let (millis, factors) = (span.wholes()?, by.doubles()?);
+    Values::build(Kind::Span, height, span.constant && by.constant, |row| {
+        let Some((millis, factor)) = millis.get(row).zip(factors.get(row)) else { return Ok(None) };
+        let product = if divides { millis as f64 / factor } else { millis as f64 * factor };
+        match product.round() {
+            product if product.abs() < 9.2e18 => Ok(Some(product as i64)),
+            _ => Err(SqlError::value("the interval is too long")),
+        }
+    })
 }
 
 fn wholes(

@@ -1,24 +1,24 @@
-//! `CAST` and `TRY_CAST`, and typed literals. `shown`: values → text.
+//! `CAST` and `TRY_CAST`, and typed literals. `shown`: values → text; `from_json`: JSON → values.
 
 mod decimals;
+mod from_json;
 mod shown;
 
 pub(in crate::sql) use shown::{Shown, json_texts, texts};
 
-use super::json::{json_string, scalar_text};
-use super::nested_values::explode;
+use super::json::json_string;
+use super::nested_values::{explode, map_of};
 use super::values::Values;
 use super::{clock, decimal, ip, wide};
 use crate::sql::error::{Result, SqlError};
-use decimals::{Read, decimal_kind, to_decimal, without_decimals};
+use decimals::{Read, decimal_kind, to_decimal};
 
 use polars::prelude::{IntoSeries, Series, StructChunked};
-use serde_json::value::RawValue;
 use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, TimezoneInfo, Value};
 
 use crate::model::DAY_MILLIS;
 use crate::tables::Kind;
-use crate::tables::builder::{Builder, lists};
+use crate::tables::builder::lists;
 
 /// The type that a type name means. All whole numbers are `bigint`, `real` is `double`.
 pub(in crate::sql) fn kind_of(data_type: &DataType) -> Result<Kind> {
@@ -64,8 +64,8 @@ pub(in crate::sql) fn kind_of(data_type: &DataType) -> Result<Kind> {
     })
 }
 
-/// What is narrower than the type of the values: texts are truncated to the length of `varchar(10)`, and whole
-/// numbers must be in the range of `integer`.
+/// What is narrower than the type of the values: texts are truncated to the length of `varchar(10)`, whole numbers
+/// must be in the range of `integer`, and times have so many digits of a second.
 pub(in crate::sql) fn cut(
     values: Values,
     data_type: &DataType,
@@ -76,6 +76,7 @@ pub(in crate::sql) fn cut(
         DataType::Int(_) | DataType::Integer(_) => return within(values, ("integer", 32), height, lenient),
         DataType::SmallInt(_) => return within(values, ("smallint", 16), height, lenient),
         DataType::TinyInt(_) => return within(values, ("tinyint", 8), height, lenient),
+        DataType::Timestamp(Some(digits), _) => return rounded(values, *digits, height),
         _ => {}
     }
     let (DataType::Varchar(length)
@@ -94,6 +95,20 @@ pub(in crate::sql) fn cut(
         Ok(texts.get(row).map(|text| {
             text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text)).to_owned()
         }))
+    })
+}
+
+/// Times rounded to so many digits after the second. There are never more than three.
+fn rounded(values: Values, digits: u64, height: usize) -> Result<Values> {
+    let unit = match digits {
+        0 => 1000,
+        1 => 100,
+        2 => 10,
+        _ => return Ok(values),
+    };
+    let cells = values.wholes()?;
+    Values::build(values.kind.clone(), height, values.constant, |row| {
+        Ok(cells.get(row).map(|millis| (millis + unit / 2).div_euclid(unit) * unit))
     })
 }
 
@@ -164,14 +179,13 @@ pub(in crate::sql) fn cast(values: &Values, to: &Kind, height: usize, lenient: b
             let texts = json_texts(values, height)?;
             Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
         }
-        (Kind::Varchar | Kind::Json, Kind::Bigint) => {
-            read(values, to, height, |text| text.parse::<i64>().ok(), refuse)
-        }
-        (Kind::Varchar | Kind::Json, Kind::Double) => {
-            read(values, to, height, |text| text.parse::<f64>().ok(), refuse)
-        }
-        (Kind::Varchar | Kind::Json, Kind::Boolean) => read(values, to, height, truth, refuse),
-        (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
+        (Kind::Json, Kind::Bigint) => from_json::single(values, to, height, from_json::whole, refuse),
+        (Kind::Json, Kind::Double) => from_json::single(values, to, height, from_json::double, refuse),
+        (Kind::Json, Kind::Boolean) => from_json::single(values, to, height, from_json::boolean, refuse),
+        (Kind::Varchar, Kind::Bigint) => read(values, to, height, |text| text.parse::<i64>().ok(), refuse),
+        (Kind::Varchar, Kind::Double) => read(values, to, height, |text| text.parse::<f64>().ok(), refuse),
+        (Kind::Varchar, Kind::Boolean) => read(values, to, height, from_json::truth, refuse),
+        (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read_rounded, refuse),
         (Kind::Varchar, Kind::Ip) => read(values, to, height, ip::digits, refuse),
         (Kind::Varchar, Kind::Date) => read(
             values,
@@ -180,10 +194,10 @@ pub(in crate::sql) fn cast(values: &Values, to: &Kind, height: usize, lenient: b
             |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)),
             refuse,
         ),
-        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => match without_decimals(to)? {
-            Some(texts) => cast(&from_json(values, &texts, lenient)?, to, height, lenient),
-            None => from_json(values, to, lenient),
-        },
+        (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => cast_json(values, to, height, lenient),
+        (Kind::Json, Kind::Date | Kind::Timestamp { .. }) => Err(SqlError::new(format!(
+            "json cannot be made {to}; make it varchar first, or use json_extract_scalar"
+        ))),
         (_, Kind::Decimal { precision, scale }) => {
             let cells = to_decimal(values, (*precision, *scale), height)?;
             Values::build_decimals(to.clone(), height, constant, |row| {
@@ -252,6 +266,7 @@ pub(in crate::sql) fn cast(values: &Values, to: &Kind, height: usize, lenient: b
             })
         }
         (Kind::Array(_), Kind::Array(element)) => cast_elements(values, element, lenient),
+        (Kind::Map(..), Kind::Map(key, value)) => cast_entries(values, (key, value), lenient),
         (Kind::Row(from), Kind::Row(fields)) if from.len() == fields.len() => {
             cast_fields(values, from, fields, lenient)
         }
@@ -267,52 +282,50 @@ fn read<T: super::values::Cell>(
     refuse: impl Fn(&str) -> Result<()>,
 ) -> Result<Values> {
     let texts = values.texts()?;
-    let is_json = values.kind == Kind::Json;
     Values::build(to.clone(), height, values.constant, |row| {
         let Some(text) = texts.get(row) else { return Ok(None) };
-        let plain = if is_json { scalar_text(text) } else { Some(text.to_owned()) };
-        let Some(plain) = plain else { return Ok(None) };
-        match parse(plain.trim()) {
+        match parse(text.trim()) {
             Some(value) => Ok(Some(value)),
             None => refuse(text).map(|()| None),
         }
     })
 }
 
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "1" => Some(true),
-        "false" | "f" | "0" => Some(false),
-        _ => None,
-    }
+/// JSON as an array, a map or a row.
+fn cast_json(values: &Values, to: &Kind, height: usize, lenient: bool) -> Result<Values> {
+    let first = from_json::with_json(to);
+    let built = from_json::built(values, (&first, to), lenient)?;
+    if first == *to { Ok(built) } else { cast(&built, to, height, lenient) }
 }
 
-fn from_json(values: &Values, to: &Kind, lenient: bool) -> Result<Values> {
-    let texts = values.data.str()?;
-    let mut builder = Builder::new(to);
-    for text in texts.iter() {
-        let value = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-        let fits = value.is_none_or(|value| {
-            value.get() == "null"
-                || value.get().starts_with(if matches!(to, Kind::Array(_)) { '[' } else { '{' })
-        });
-        if !fits && !lenient {
-            return Err(SqlError::value(format!("a JSON value cannot be read as {to}")));
-        }
-        builder.push_json(value.filter(|_| fits));
-    }
-    Ok(Values { kind: to.clone(), data: builder.take(""), constant: values.constant })
+/// The keys and values of maps converted to other types.
+fn cast_entries(values: &Values, (key, value): (&Kind, &Kind), lenient: bool) -> Result<Values> {
+    let (all, lengths) = explode(values)?;
+    let Kind::Row(kinds) = &all.kind else { return Err(SqlError::new("a map is needed here")) };
+    let fields = all.data.struct_()?.fields_as_series();
+    let ([(_, from_key), (_, from_value)], [keys, own]) = (kinds.as_slice(), fields.as_slice()) else {
+        return Err(SqlError::new("a map is needed here"));
+    };
+    let height = keys.len();
+    let new_keys = cast(&Values::new(from_key.clone(), keys.clone()), key, height, lenient)?;
+    let new_values = cast(&Values::new(from_value.clone(), own.clone()), value, height, lenient)?;
+    let (new_keys, new_values) = (
+        Values::new(key.clone(), new_keys.spread(height)),
+        Values::new(value.clone(), new_values.spread(height)),
+    );
+    let map = map_of(&new_keys, &new_values, &lengths)?;
+    let data = from_json::without_failed(map.data, (keys, &new_keys.data), &lengths)?;
+    let data = from_json::without_failed(data, (own, &new_values.data), &lengths)?;
+    Ok(Values { kind: map.kind, data, constant: values.constant })
 }
 
 fn cast_elements(values: &Values, element: &Kind, lenient: bool) -> Result<Values> {
-    let (elements, lengths) = explode(values)?;
-    let height = elements.data.len();
-    let elements = cast(&elements, element, height, lenient)?;
-    Ok(Values {
-        kind: Kind::array(element.clone()),
-        data: lists("", &elements.data, element, &lengths),
-        constant: values.constant,
-    })
+    let (before, lengths) = explode(values)?;
+    let height = before.data.len();
+    let elements = cast(&before, element, height, lenient)?;
+    let data = lists("", &elements.data, element, &lengths);
+    let data = from_json::without_failed(data, (&before.data, &elements.data), &lengths)?;
+    Ok(Values { kind: Kind::array(element.clone()), data, constant: values.constant })
 }
 
 fn cast_fields(
@@ -322,13 +335,18 @@ fn cast_fields(
     lenient: bool,
 ) -> Result<Values> {
     let height = values.data.len();
-    let mut fields = Vec::new();
+    let (mut fields, mut changed) = (Vec::new(), Vec::new());
     for ((field, (_, from)), (name, to)) in
         values.data.struct_()?.fields_as_series().into_iter().zip(from).zip(to)
     {
         let field = Values { kind: from.clone(), data: field, constant: false };
-        fields.push(cast(&field, to, height, lenient)?.spread(height).with_name(name.as_str().into()));
+        let new = cast(&field, to, height, lenient)?.spread(height).with_name(name.as_str().into());
+        changed.push((field.data, new.clone()));
+        fields.push(new);
     }
-    let data = StructChunked::from_series("".into(), height, fields.iter())?.into_series();
+    let mut data = StructChunked::from_series("".into(), height, fields.iter())?.into_series();
+    for (before, after) in changed {
+        data = from_json::without_failed(data, (&before, &after), &vec![Some(1); height])?;
+    }
     Ok(Values { kind: Kind::Row(to.to_vec()), data, constant: values.constant })
 }

@@ -41,6 +41,13 @@ pub(in crate::sql) fn wall(values: &Values) -> Result<Values> {
     })
 }
 
+/// The same, rounded to milliseconds, where [`read`] leaves out the digits after them.
+pub(in crate::sql) fn read_rounded(text: &str) -> Option<i64> {
+    let millis = read(text)?;
+    let next = text.split_once('.').and_then(|(_, fraction)| fraction.as_bytes().get(3));
+    Some(millis + i64::from(next.is_some_and(|digit| (b'5'..=b'9').contains(digit))))
+}
+
 /// Parses a time in the notations of people and tools. Without a zone it is UTC.
 pub(in crate::sql) fn read(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -149,8 +156,8 @@ pub(in crate::sql) fn moment(name: &str, now: i64) -> Result<Values> {
 pub(in crate::sql) fn interval(interval: &Interval) -> Result<Values> {
     let text = amount_text(&interval.value)
         .ok_or_else(|| SqlError::new("an interval needs a quoted number, such as interval '7' day"))?;
-    if interval.last_field.is_some() {
-        return Err(SqlError::new("intervals of two units (… TO …) are not supported; add two intervals"));
+    if let (Some(first), Some(last)) = (&interval.leading_field, &interval.last_field) {
+        return interval_of_units(&text, &first.to_string(), &last.to_string());
     }
     let (number, unit) = match &interval.leading_field {
         Some(unit) => (text.as_str(), unit.to_string()),
@@ -160,6 +167,9 @@ pub(in crate::sql) fn interval(interval: &Interval) -> Result<Values> {
             None => return Err(SqlError::new("an interval needs a unit, such as interval '7' day")),
         },
     };
+    if let (1000, Some(millis)) = (unit_millis(&unit).unwrap_or(0), fraction_millis(number)) {
+        return Ok(Values::constant(Kind::Span, Some(millis)));
+    }
     let number: i64 =
         number.trim().parse().map_err(|_| SqlError::new(format!("{number} is no whole number")))?;
     let too_long = || SqlError::new("the interval is too long");
@@ -174,6 +184,45 @@ pub(in crate::sql) fn interval(interval: &Interval) -> Result<Values> {
             None => Err(SqlError::new(format!("{unit} is no unit of time"))),
         },
     }
+}
+
+/// `interval '1-2' year to month`, `interval '1 02:03:04.5' day to second`.
+fn interval_of_units(text: &str, first: &str, last: &str) -> Result<Values> {
+    let wrong = || SqlError::new(format!("'{text}' is no interval {first} TO {last}"));
+    let (is_negative, amounts) = match text.trim().strip_prefix('-') {
+        Some(amounts) => (true, amounts),
+        None => (false, text.trim()),
+    };
+    let signed = |amount: i64| if is_negative { -amount } else { amount };
+    let whole = |text: &str| text.parse::<u32>().ok().map(i64::from);
+    if singular(first) == "year" && singular(last) == "month" {
+        let months =
+            amounts.split_once('-').and_then(|(years, months)| Some(whole(years)? * 12 + whole(months)?));
+        return Ok(Values::constant(Kind::Months, Some(signed(months.ok_or_else(wrong)?))));
+    }
+    const UNITS: [&str; 4] = ["day", "hour", "minute", "second"];
+    let place = |unit: &str| UNITS.iter().position(|known| *known == singular(unit));
+    let (Some(from), Some(to)) = (place(first), place(last)) else { return Err(wrong()) };
+    let parts: Vec<&str> = amounts.split([' ', ':']).filter(|part| !part.is_empty()).collect();
+    let units = UNITS.get(from..=to).filter(|units| units.len() == parts.len()).ok_or_else(wrong)?;
+    let millis = units.iter().zip(parts).try_fold(0_i64, |sum, (unit, part)| {
+        let part = match *unit {
+            "second" => fraction_millis(part)?,
+            unit => whole(part)? * unit_millis(unit)?,
+        };
+        sum.checked_add(part)
+    });
+    Ok(Values::constant(Kind::Span, Some(signed(millis.ok_or_else(wrong)?))))
+}
+
+/// Seconds with a fraction in milliseconds.
+fn fraction_millis(text: &str) -> Option<i64> {
+    let (seconds, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let is_digits = fraction.len() <= 9 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let is_negative = seconds.starts_with('-');
+    let seconds: i64 = seconds.parse().ok()?;
+    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok().filter(|_| is_digits)?;
+    seconds.checked_mul(1000)?.checked_add(if is_negative { -millis } else { millis })
 }
 
 fn amount_text(value: &sqlparser::ast::Expr) -> Option<String> {
@@ -281,6 +330,11 @@ pub(in crate::sql) fn extract(unit: &str, values: &Values, height: usize) -> Res
         return Values::build(Kind::Bigint, height, values.constant, |row| {
             Ok(cells.get(row).and_then(|millis| span_part(&unit, millis)))
         });
+    }
+    if let (Kind::Months, "year" | "month") = (&values.kind, unit.as_str()) {
+        let cells = values.wholes()?;
+        let part = |months: i64| if unit == "year" { months / 12 } else { months % 12 };
+        return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).map(part)));
     }
     part(&unit, 0).ok_or_else(|| SqlError::new(format!("a time has no part {unit}")))?;
     if let (Kind::Zoned(_), "timezone_hour" | "timezone_minute") = (&values.kind, unit.as_str()) {

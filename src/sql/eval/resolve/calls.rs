@@ -60,6 +60,17 @@ fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Node>
         ("typeof", [value]) => Node::TypeOf(boxed(scope, value)?),
         ("now", []) => Node::Literal(clock::moment("current_timestamp", scope.session.now)?),
         (name, []) if clock::is_moment(name) => Node::Literal(clock::moment(name, scope.session.now)?),
+        ("current_timestamp" | "localtimestamp", [Expr::Value(digits)]) => {
+            // Digits after the second; there are never more than three.
+            let unit = match digits.value.to_string().as_str() {
+                "0" => 1000,
+                "1" => 100,
+                "2" => 10,
+                _ => 1,
+            };
+            let now = scope.session.now;
+            Node::Literal(clock::moment(name, now - now.rem_euclid(unit))?)
+        }
         (name, _) if functions::SPECIAL.contains(&name) => {
             return Err(SqlError::new(format!("{name} does not take {} arguments", args.len())));
         }

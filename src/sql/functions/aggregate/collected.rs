@@ -1,7 +1,7 @@
 //! Aggregates that collect all values of a group: arrays, maps, texts.
 
 use super::input::Input;
-use crate::sql::error::Result;
+use crate::sql::error::{Result, SqlError};
 use crate::sql::types::cast;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::nested_values::map_of;
@@ -78,10 +78,27 @@ impl Input<'_> {
     }
 
     pub(super) fn histogram(&self) -> Result<Values> {
+        self.counts_of(0, usize::MAX)
+    }
+
+    /// `approx_most_frequent(count, value, capacity)`: exact here.
+    pub(super) fn most_frequent(&self) -> Result<Values> {
+        // Without rows the number of values is not known.
+        let is_empty = self.groups.of_row.is_empty();
+        let most = if is_empty { Some(1) } else { self.arg(0)?.wholes()?.get(0) };
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        match most.filter(|most| *most > 0) {
+            Some(most) => self.counts_of(1, most),
+            None => Err(SqlError::new("the number of values must be positive")),
+        }
+    }
+
+    /// The most frequent values and their counts; in order of first appearance if there is room for all.
+    fn counts_of(&self, argument: usize, most: usize) -> Result<Values> {
         let height = self.groups.of_row.len();
-        let keys = self.arg(0)?;
+        let keys = self.arg(argument)?;
         let same = Groups::by(&[key_column(keys, height)?], height)?;
-        let nulls = self.nulls(0)?;
+        let nulls = self.nulls(argument)?;
         let mut counts: Vec<std::collections::BTreeMap<u32, (u32, i64)>> =
             self.slots(std::collections::BTreeMap::new());
         for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
@@ -91,13 +108,19 @@ impl Input<'_> {
                 counts.entry(*key).or_insert((row, 0)).1 += 1;
             }
         }
+        let listed = |counts: &std::collections::BTreeMap<u32, (u32, i64)>| {
+            let mut listed: Vec<(u32, i64)> = counts.values().copied().collect();
+            if most < usize::MAX {
+                listed.sort_by_key(|(row, count)| (std::cmp::Reverse(*count), *row));
+                listed.truncate(most);
+            }
+            listed
+        };
+        let counts: Vec<Vec<(u32, i64)>> = counts.iter().map(listed).collect();
         let lengths: Vec<Option<usize>> =
             counts.iter().map(|counts| (!counts.is_empty()).then_some(counts.len())).collect();
-        let (rows, numbers): (Vec<_>, Vec<_>) = counts
-            .iter()
-            .flat_map(|counts| counts.values())
-            .map(|(row, count)| (Some(*row), Some(*count)))
-            .unzip();
+        let (rows, numbers): (Vec<_>, Vec<_>) =
+            counts.iter().flatten().map(|(row, count)| (Some(*row), Some(*count))).unzip();
         let keys = keys.take(&rows)?;
         map_of(&keys, &Values::new(Kind::Bigint, i64::column(numbers)), &lengths)
     }

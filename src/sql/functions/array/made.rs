@@ -118,6 +118,15 @@ pub(super) fn sets(call: &Call<'_>) -> Result<Values> {
         let right = rights.get(row, constant).map(|range| range.start + count..range.end + count)?;
         Some((lefts.get(row, first)?, right))
     };
+    if call.name == "contains_sequence" {
+        let first = call.arg(0)?.constant;
+        return call.build(Kind::Boolean, |row| {
+            let Some((left, right)) = both(row, first) else { return Ok(None) };
+            let (left, right): (Vec<_>, Vec<_>) =
+                (left.map(|at| id(&at)).collect(), right.map(|at| id(&at)).collect());
+            Ok(Some(right.is_empty() || left.windows(right.len()).any(|part| part == right)))
+        });
+    }
     if call.name == "arrays_overlap" {
         let first = call.arg(0)?.constant;
         let nulls = predicate::nulls(&all)?;

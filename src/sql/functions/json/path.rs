@@ -21,7 +21,10 @@ pub(super) enum Step {
 /// Parses `$.a.b[0]["c d"]`, also with `lax` or `strict` in front; a leading `$` may be missing.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
     let wrong = || {
-        SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"))
+        SqlError::new(format!(
+            "'{path}' is no JSON path that is supported: $.member, $[index], $['member']; json_query(x, 'lax \
+             $[*].member' WITH ARRAY WRAPPER) follows others"
+        ))
     };
     let trimmed = path.trim();
     let trimmed = trimmed

@@ -2,28 +2,34 @@
 
 use super::sql_path::{Comparison, Condition, Index, Method, Operand, SqlPath, Step};
 use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::pattern::Pattern;
 
 /// Parses a path. `lax` may be missing, and so may the `$` in front. `any_case`: names are compared ignoring their
 /// case.
 pub(super) fn parse(text: &str, any_case: bool) -> Result<SqlPath> {
-    let mut reader = Reader { rest: text.trim(), depth: 0 };
+    let mut reader = Reader { rest: text.trim(), depth: 0, wrong: None };
     let is_strict = reader.word("strict");
     let _ = is_strict || reader.word("lax");
-    let begins = reader.sign("$") || reader.rest.starts_with(['.', '[', '?']) || reader.rest.is_empty();
-    let path = if begins {
-        reader.steps()
+    reader.rest = reader.rest.trim_start();
+    let path = |steps| Operand::Path { of_whole: true, steps };
+    let root = if reader.rest.is_empty() || reader.rest.starts_with(['.', '[', '?']) {
+        reader.steps().map(path)
+    } else if reader.rest.starts_with(['$', '-', '+', '(', '"']) {
+        reader.operand()
     } else {
         reader.name().and_then(|name| {
-            let (mut steps, method) = reader.steps()?;
+            let mut steps = reader.steps()?;
             steps.insert(0, Step::Member(name));
-            Some((steps, method))
+            Some(path(steps))
         })
     };
-    match path {
-        Some((steps, method)) if reader.rest.is_empty() => Ok(SqlPath { is_strict, any_case, steps, method }),
+    match (root, reader.wrong) {
+        (Some(root), None) if reader.rest.is_empty() => Ok(SqlPath { is_strict, any_case, root }),
+        (_, Some(error)) => Err(error),
         _ => Err(SqlError::new(format!(
             "'{text}' is no JSON path that is supported: $.member, $.*, $[index], $[*], $[last], \
-             ?(@.member == \"text\"), size(), type()"
+             ?(@.member == \"text\"), ?(@.member like_regex \"^a\"), size(), type(), abs(), ceiling(), floor(), \
+             double(), keyvalue(), and + - * / %"
         ))),
     }
 }
@@ -31,9 +37,21 @@ pub(super) fn parse(text: &str, any_case: bool) -> Result<SqlPath> {
 /// Conditions that are nested more deeply are refused.
 const DEPTH_MAX: usize = 32;
 
+const METHODS: [(&str, Method); 7] = [
+    ("size()", Method::Size),
+    ("type()", Method::Type),
+    ("abs()", Method::Abs),
+    ("ceiling()", Method::Ceiling),
+    ("floor()", Method::Floor),
+    ("double()", Method::Double),
+    ("keyvalue()", Method::KeyValue),
+];
+
 struct Reader<'p> {
     rest: &'p str,
     depth: usize,
+    /// An error with a text of its own.
+    wrong: Option<SqlError>,
 }
 
 impl Reader<'_> {
@@ -53,7 +71,7 @@ impl Reader<'_> {
         after.is_some()
     }
 
-    fn steps(&mut self) -> Option<(Vec<Step>, Option<Method>)> {
+    fn steps(&mut self) -> Option<Vec<Step>> {
         let mut steps = Vec::new();
         loop {
             if self.sign("[") {
@@ -65,17 +83,13 @@ impl Reader<'_> {
             } else if self.sign(".") {
                 if self.sign("*") {
                     steps.push(Step::AnyMember);
-                    continue;
+                } else if let Some((_, method)) = METHODS.into_iter().find(|(call, _)| self.sign(call)) {
+                    steps.push(Step::Method(method));
+                } else {
+                    steps.push(Step::Member(self.name()?));
                 }
-                let method = [("size()", Method::Size), ("type()", Method::Type)]
-                    .into_iter()
-                    .find(|(call, _)| self.sign(call));
-                if let Some((_, method)) = method {
-                    return Some((steps, Some(method)));
-                }
-                steps.push(Step::Member(self.name()?));
             } else {
-                return Some((steps, None));
+                return Some(steps);
             }
         }
     }
@@ -173,7 +187,11 @@ impl Reader<'_> {
         }
         if self.sign("(") {
             let inner = self.condition()?;
-            return self.sign(")").then_some(inner);
+            self.sign(")").then_some(())?;
+            if self.word("is") {
+                return self.word("unknown").then(|| Condition::IsUnknown(Box::new(inner)));
+            }
+            return Some(inner);
         }
         if self.word("exists") {
             self.sign("(").then_some(())?;
@@ -183,7 +201,10 @@ impl Reader<'_> {
         let first = self.operand()?;
         if self.word("starts") {
             self.word("with").then_some(())?;
-            return Some(Condition::StartsWith(first, self.quoted('"')?));
+            return Some(Condition::StartsWith(first, self.operand()?));
+        }
+        if self.word("like_regex") {
+            return self.like_regex(first);
         }
         let signs = [
             ("==", Comparison::Equal),
@@ -198,23 +219,104 @@ impl Reader<'_> {
         Some(Condition::Compare(first, comparison, self.operand()?))
     }
 
+    /// `like_regex "pattern" flag "i"`, from the pattern on.
+    fn like_regex(&mut self, text: Operand) -> Option<Condition> {
+        let mut pattern = self.quoted('"')?;
+        if self.word("flag") {
+            let flags = self.quoted('"')?;
+            if flags.contains('q') {
+                pattern = regex::escape(&pattern);
+            }
+            let flags: String = flags.chars().filter(|flag| *flag != 'q').collect();
+            flags.chars().all(|flag| "imsx".contains(flag)).then_some(())?;
+            if !flags.is_empty() {
+                pattern = format!("(?{flags}){pattern}");
+            }
+        }
+        match Pattern::new(&pattern) {
+            Ok(pattern) => Some(Condition::LikeRegex(text, pattern)),
+            Err(error) => {
+                self.wrong = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Terms with `+` and `-` between them.
     fn operand(&mut self) -> Option<Operand> {
-        let of_whole = self.sign("$");
-        if of_whole || self.sign("@") {
-            let (steps, method) = self.steps()?;
-            return Some(Operand::Path { of_whole, steps, method });
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return None;
+        }
+        let mut sum = self.product()?;
+        while let Some(sign) = ['+', '-'].into_iter().find(|sign| self.sign(sign.encode_utf8(&mut [0; 4]))) {
+            sum = Operand::Arithmetic(Box::new(sum), sign, Box::new(self.product()?));
+        }
+        self.depth -= 1;
+        Some(sum)
+    }
+
+    fn product(&mut self) -> Option<Operand> {
+        let mut product = self.factor()?;
+        let signs = ['*', '/', '%'];
+        while let Some(sign) = signs.into_iter().find(|sign| self.sign(sign.encode_utf8(&mut [0; 4]))) {
+            product = Operand::Arithmetic(Box::new(product), sign, Box::new(self.factor()?));
+        }
+        Some(product)
+    }
+
+    fn factor(&mut self) -> Option<Operand> {
+        if self.sign("(") {
+            let inner = self.operand()?;
+            return self.sign(")").then_some(inner);
+        }
+        if let Some(number) = self.unsigned() {
+            return Some(number);
+        }
+        let is_negative = self.sign("-");
+        if is_negative || self.sign("+") {
+            self.depth += 1;
+            let inner = if self.depth > DEPTH_MAX { None } else { self.factor() }?;
+            self.depth -= 1;
+            return Some(if is_negative { Operand::Negative(Box::new(inner)) } else { inner });
+        }
+        if self.sign("$") {
+            let name = if self.rest.starts_with(|sign: char| sign.is_alphabetic() || sign == '_') {
+                self.name()
+            } else {
+                None
+            };
+            let steps = self.steps()?;
+            return Some(match name {
+                Some(name) => Operand::Variable { name, steps },
+                None => Operand::Path { of_whole: true, steps },
+            });
+        }
+        if self.sign("@") {
+            return Some(Operand::Path { of_whole: false, steps: self.steps()? });
         }
         if let Some(text) = self.quoted('"') {
             return Some(Operand::Literal(serde_json::Value::from(text).to_string()));
         }
-        if let Some(word) = ["true", "false", "null"].into_iter().find(|word| self.word(word)) {
-            return Some(Operand::Literal(word.to_owned()));
+        let word = ["true", "false", "null"].into_iter().find(|word| self.word(word))?;
+        Some(Operand::Literal(word.to_owned()))
+    }
+
+    fn unsigned(&mut self) -> Option<Operand> {
+        self.rest = self.rest.trim_start();
+        let mut length = 0;
+        let mut before = ' ';
+        for sign in self.rest.chars() {
+            let is_exponent = matches!(before, 'e' | 'E') && matches!(sign, '+' | '-');
+            if !(sign.is_ascii_digit() || (length > 0 && (".eE".contains(sign) || is_exponent))) {
+                break;
+            }
+            length += sign.len_utf8();
+            before = sign;
         }
-        let is_of_number = |sign: char| sign.is_ascii_digit() || "+-.eE".contains(sign);
-        let (number, rest) =
-            self.rest.split_at(self.rest.len() - self.rest.trim_start_matches(is_of_number).len());
-        self.rest = rest;
+        let (number, rest) = self.rest.split_at(length);
         serde_json::from_str::<serde_json::Number>(number).ok()?;
+        self.rest = rest;
         Some(Operand::Literal(number.to_owned()))
     }
 }
@@ -227,7 +329,7 @@ mod tests {
         r#"{"ids": [{"tag": "prod", "n": 1}, {"tag": "dev", "n": 2, "x": [7, 8]}], "one": {"n": 9}}"#;
 
     fn at(path: &str) -> Option<Vec<String>> {
-        parse(path, false).unwrap().values(CALL)
+        parse(path, false).unwrap().values(CALL, &[])
     }
 
     #[test]
@@ -261,11 +363,37 @@ mod tests {
     }
 
     #[test]
+    fn methods_operators_and_regular_expressions() {
+        let is = |path: &str, values: &[&str]| assert_eq!(at(path).unwrap(), values, "{path}");
+        is("lax $.one.n + 2 * 3", &["15"]);
+        is("lax -$.one.n", &["-9"]);
+        is("lax ($.one.n - 1) / 3", &["2"]);
+        is("lax $.one.n % 4", &["1"]);
+        is("lax $.ids?(@.n * 2 > 3).n", &["2"]);
+        is("lax $.ids?(@.n == 3 - 1).n", &["2"]);
+        is(r#"lax $.ids[*].tag ? (@ like_regex "^P" flag "i")"#, &["\"prod\""]);
+        is(r#"lax $.ids ? (@.tag like_regex "v$").n"#, &["2"]);
+        is("lax $.ids ? ((@.tag > 3) is unknown).n", &["1", "2"]);
+        is("lax $.one.keyvalue().name", &["\"n\""]);
+        is("lax $.one.n.double()", &["9.0"]);
+        assert_eq!(at("lax $.ids.tag.abs()"), None);
+        assert_eq!(at("lax $.ids.n + 1"), None);
+        assert!(parse(r#"lax $?(@ like_regex "(")"#, false).unwrap_err().message.contains("regular"));
+        let variables = [("N".to_owned(), "2".to_owned())];
+        let path = parse("lax $.ids?(@.n == $n).tag", false).unwrap();
+        assert_eq!(path.values(CALL, &variables).unwrap(), ["\"dev\""]);
+        assert_eq!(path.values(CALL, &[]).unwrap(), [""; 0]);
+        for path in ["-".repeat(100) + "1", "(".repeat(100), "$?(".repeat(100)] {
+            assert!(parse(&path, false).is_err(), "{path}");
+        }
+    }
+
+    #[test]
     fn strict_paths_refuse_what_is_not_there() {
         for path in ["strict $.none", "strict $.ids.n", "strict $.one[0]", "strict $.ids[2]"] {
             assert_eq!(at(path), None, "{path}");
         }
         assert_eq!(at("strict $.ids[*].n"), Some(vec!["1".to_owned(), "2".to_owned()]));
-        assert_eq!(parse("lax $", false).unwrap().values("{\"a\":"), None);
+        assert_eq!(parse("lax $", false).unwrap().values("{\"a\":", &[]), None);
     }
 }

@@ -1,12 +1,76 @@
-//! `transform_values(map, (key, value) -> …)` and its relatives.
+//! `transform_values(map, (key, value) -> …)`, `map_zip_with` and their relatives.
 
 use super::body::{Lambda, keep, rows_of};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
+use crate::sql::types::cast;
+use crate::sql::types::compare::common;
 use crate::sql::types::nested_values::{explode, map_of};
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
+
+/// `map_zip_with(a, b, (key, first, second) -> …)`: a value for each key of either map.
+pub(super) fn zip_with(
+    scope: &Scope<'_>,
+    first: &Expression,
+    second: &Expression,
+    body: &Expression,
+) -> Result<Values> {
+    let body = Lambda::of("map_zip_with", body, 3)?;
+    let (first, first_lengths) = parts(&scope.values(first)?)?;
+    let (second, second_lengths) = parts(&scope.values(second)?)?;
+    let kind = common(&first.0.kind, &second.0.kind)?;
+    let count = first.0.data.len();
+    let mut keys = cast::cast(&first.0, &kind, count, false)?.spread(count);
+    let more = second.0.data.len();
+    keys.append_owned(cast::cast(&second.0, &kind, more, false)?.spread(more))?;
+    let keys = Values::new(kind, keys.rechunk());
+    let names = cast::json_texts(&keys, keys.data.len())?;
+    // For each key of the result: where it is among all keys, and its places in the two maps.
+    let (mut places, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lengths, mut rows) = (Vec::new(), Vec::new());
+    let (mut left, mut right) = (0, 0);
+    for (row, (a, b)) in first_lengths.iter().zip(&second_lengths).enumerate() {
+        let (own, other) = (left..left + a.unwrap_or(0), right..right + b.unwrap_or(0));
+        (left, right) = (own.end, other.end);
+        lengths.push(None);
+        if a.is_none() || b.is_none() {
+            continue;
+        }
+        let before = places.len();
+        let named = |at: usize| names.get(at);
+        for at in own.clone() {
+            places.push(u32::try_from(at).ok());
+            firsts.push(u32::try_from(at).ok());
+            let same = other.clone().find(|other| named(count + other) == named(at));
+            seconds.push(same.and_then(|at| u32::try_from(at).ok()));
+        }
+        for at in other.filter(|at| !own.clone().any(|own| named(own) == named(count + at))) {
+            places.push(u32::try_from(count + at).ok());
+            firsts.push(None);
+            seconds.push(u32::try_from(at).ok());
+        }
+        rows.extend(std::iter::repeat_n(u32::try_from(row).ok(), places.len() - before));
+        if let Some(length) = lengths.last_mut() {
+            *length = Some(places.len() - before);
+        }
+    }
+    let keys = keys.take(&places)?;
+    let results = body.over(scope, &rows, &[&keys, &first.1.take(&firsts)?, &second.1.take(&seconds)?])?;
+    map_of(&keys, &Values::new(results.kind.clone(), results.spread(places.len())), &lengths)
+}
+
+/// The keys and the values of a column of maps, and their number for each row.
+fn parts(map: &Values) -> Result<((Values, Values), Vec<Option<usize>>)> {
+    let Kind::Map(key, value) = map.kind.clone() else {
+        return Err(SqlError::new(format!("a map is needed here, and this is {}", map.kind)));
+    };
+    let (entries, lengths) = explode(map)?;
+    let fields = entries.data.struct_()?.fields_as_series();
+    let [keys, values] = fields.as_slice() else { return Err(SqlError::new("a map is needed here")) };
+    Ok(((Values::new(*key, keys.clone()), Values::new(*value, values.clone())), lengths))
+}
 
 pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expression, body: &Expression) -> Result<Values> {
     let body = Lambda::of(name, body, 2)?;

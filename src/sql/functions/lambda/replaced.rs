@@ -3,7 +3,7 @@
 use super::body::Lambda;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
-use crate::sql::functions::like::regex;
+use crate::sql::functions::pattern::Pattern;
 use crate::sql::scope::Scope;
 use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
@@ -20,16 +20,18 @@ pub(super) fn replace(
     let pattern = pattern
         .constant_text()
         .ok_or_else(|| SqlError::new("regexp_replace: the pattern must be a literal text"))?;
-    let (pattern, texts) = (regex(&pattern)?, texts.texts()?);
+    let (pattern, texts) = (Pattern::new(&pattern)?, texts.texts()?);
     // For all matches together: their groups, number of groups, row, and position.
     let (mut groups, mut lengths, mut rows, mut ranges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in 0..scope.height() {
-        for found in texts.get(row).into_iter().flat_map(|text| pattern.captures_iter(text)) {
-            let Some(whole) = found.get(0) else { continue };
-            groups.extend(found.iter().skip(1).map(|group| group.map(|group| group.as_str().to_owned())));
-            lengths.push(Some(found.len() - 1));
+        let Some(text) = texts.get(row) else { continue };
+        for found in pattern.all(text)? {
+            let Some((Some(whole), parts)) = found.split_first() else { continue };
+            let part = |range: &Option<std::ops::Range<usize>>| text.get(range.clone()?).map(str::to_owned);
+            groups.extend(parts.iter().map(part));
+            lengths.push(Some(parts.len()));
             rows.push(u32::try_from(row).ok());
-            ranges.push(whole.range());
+            ranges.push(whole.clone());
         }
     }
     let arrays = lists("", &String::column(groups), &Kind::Varchar, &lengths);

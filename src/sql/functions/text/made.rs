@@ -5,6 +5,7 @@ use crate::sql::functions::call::Call;
 use crate::sql::functions::json::object_json;
 use crate::sql::types::cast;
 use crate::sql::types::ip::Network;
+use crate::sql::types::json::json_string;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
@@ -110,10 +111,52 @@ pub(super) fn split_to_map(call: &Call<'_>) -> Result<Values> {
     call.arity(3, 3)?;
     let (texts, entries, pairs) = (call.texts(0)?, call.literal(1)?, call.literal(2)?);
     let objects = Values::build(Kind::Json, call.height, call.constant(), |row| {
-        Ok(texts.get(row).map(|text| {
-            let members = text.split(entries.as_str()).filter_map(|entry| entry.split_once(pairs.as_str()));
-            object_json(members)
-        }))
+        let Some(text) = texts.get(row) else { return Ok(None) };
+        let members = || text.split(entries.as_str()).filter_map(|entry| entry.split_once(pairs.as_str()));
+        let mut seen = std::collections::HashSet::new();
+        match members().find(|(key, _)| !seen.insert(*key)) {
+            Some((key, _)) => call.refuse(|| {
+                format!("{key} is there twice; split_to_multimap, or a lambda (key, first, second) -> …, allows it")
+            }),
+            None => Ok(Some(object_json(members()))),
+        }
     })?;
     cast::cast(&objects, &Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::Varchar)), call.height, true)
+}
+
+/// `split_to_multimap('a=1&a=2', '&', '=')`: all values of each key, keys in order of first appearance.
+pub(super) fn split_to_multimap(call: &Call<'_>) -> Result<Values> {
+    call.arity(3, 3)?;
+    let (texts, entries, pairs) = (call.texts(0)?, call.literal(1)?, call.literal(2)?);
+    let objects = Values::build(Kind::Json, call.height, call.constant(), |row| {
+        let Some(text) = texts.get(row) else { return Ok(None) };
+        let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (key, value) in text.split(entries.as_str()).filter_map(|entry| entry.split_once(pairs.as_str()))
+        {
+            match all.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, values)) => values.push(value),
+                None => all.push((key, vec![value])),
+            }
+        }
+        let member = |(key, values): &(&str, Vec<&str>)| {
+            let values: Vec<String> = values.iter().map(|value| json_string(value)).collect();
+            format!("{}:[{}]", json_string(key), values.join(","))
+        };
+        Ok(Some(format!("{{{}}}", all.iter().map(member).collect::<Vec<_>>().join(","))))
+    })?;
+    let kind = Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::array(Kind::Varchar)));
+    cast::cast(&objects, &kind, call.height, true)
+}
+
+/// In how many places two texts of one length differ.
+pub(super) fn hamming_distance(call: &Call<'_>) -> Result<Values> {
+    call.arity(2, 2)?;
+    let (a, b) = (call.texts(0)?, call.texts(1)?);
+    call.build(Kind::Bigint, |row| {
+        let Some((a, b)) = a.get(row).zip(b.get(row)) else { return Ok(None) };
+        if a.chars().count() != b.chars().count() {
+            return call.refuse(|| "the texts must have the same length".to_owned());
+        }
+        Ok(i64::try_from(a.chars().zip(b.chars()).filter(|(a, b)| a != b).count()).ok())
+    })
 }

@@ -4,6 +4,7 @@ use chrono::format::{Parsed, StrftimeItems, parse};
 use chrono::{NaiveDate, NaiveTime};
 
 use crate::sql::error::{Result, SqlError};
+use crate::sql::types::clock;
 
 /// A date with slashes instead of dashes, or the other way round, as another table definition may have it.
 pub(super) fn with_other_signs(text: &str) -> Option<String> {
@@ -13,6 +14,27 @@ pub(super) fn with_other_signs(text: &str) -> Option<String> {
         Some(b'/') if is_date => Some(text.replace('/', "-")),
         Some(b'-') if is_date => Some(text.replace('-', "/")),
         _ => None,
+    }
+}
+
+/// A time in ISO 8601, also by week (`2026-W10-1`), by day of the year (`2026-061`), and in part (`2026-03`).
+pub(super) fn read_iso(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (date, time) = text.split_once('T').unwrap_or((text, ""));
+    let by_week = |date: &str| NaiveDate::parse_from_str(date, "%G-W%V-%u").ok();
+    let whole = match date.split('-').map(str::len).collect::<Vec<_>>().as_slice() {
+        [4, 3, 1] => by_week(date),
+        [4, 3] if date.contains('W') => by_week(&format!("{date}-1")),
+        [4, 3] => NaiveDate::parse_from_str(date, "%Y-%j").ok(),
+        [4, 2] => NaiveDate::parse_from_str(&format!("{date}-01"), "%Y-%m-%d").ok(),
+        _ => None,
+    };
+    let date = whole.map_or_else(|| date.to_owned(), |date| date.format("%Y-%m-%d").to_string());
+    match time {
+        "" => clock::read(&date),
+        // An hour alone.
+        hour if hour.len() == 2 => clock::read(&format!("{date}T{hour}:00")),
+        time => clock::read(&format!("{date}T{time}")),
     }
 }
 
@@ -83,7 +105,7 @@ pub(super) fn joda_format(format: &str) -> Result<String> {
     while let Some(char) = chars.next() {
         if char == '\'' {
             let quoted: String = chars.by_ref().take_while(|char| *char != '\'').collect();
-            out.push_str(if quoted.is_empty() { "'" } else { &quoted });
+            out.push_str(&if quoted.is_empty() { "'".to_owned() } else { quoted.replace('%', "%%") });
             continue;
         }
         let mut count = 1;

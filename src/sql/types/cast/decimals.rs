@@ -67,26 +67,3 @@ pub(super) fn to_decimal(
         ref other => Err(SqlError::new(format!("{other} cannot be made decimal({precision},{scale})"))),
     }
 }
-
-/// `kind` with texts instead of decimals; `None` if it has no decimals.
-pub(super) fn without_decimals(kind: &Kind) -> Result<Option<Kind>> {
-    Ok(match kind {
-        Kind::Decimal { .. } => Some(Kind::Varchar),
-        Kind::Array(element) => without_decimals(element)?.map(Kind::array),
-        Kind::Row(fields) => {
-            let inner = fields.iter().map(|(_, kind)| without_decimals(kind)).collect::<Result<Vec<_>>>()?;
-            let has = inner.iter().any(Option::is_some);
-            let fields = fields
-                .iter()
-                .zip(inner)
-                .map(|((name, kind), inner)| (name.clone(), inner.unwrap_or_else(|| kind.clone())));
-            has.then(|| Kind::Row(fields.collect()))
-        }
-        Kind::Map(key, value) if without_decimals(key)?.or(without_decimals(value)?).is_some() => {
-            return Err(SqlError::new(
-                "decimals in a map that is read from JSON are not supported; use double",
-            ));
-        }
-        _ => None,
-    })
-}
