@@ -9,14 +9,15 @@ use polars::prelude::{
 use polars_arrow::array::ListArray;
 use polars_arrow::offset::OffsetsBuffer;
 use serde::Deserializer as _;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::events::Key;
 use super::kind::{Kind, entry};
 
-/// Maximum number of elements of one list that are read; hostile records may have more.
-const LIST_LENGTH_MAX: usize = 100_000;
+/// Maximum number of elements of a list, and of members of an object; with more the value is NULL, and not a part of
+/// it. Records of CloudTrail, of 256 KiB at most, have no room for so many; hostile ones may have.
+const LENGTH_MAX: usize = 4_000_000;
 
 /// A column that is being built.
 pub enum Builder {
@@ -260,9 +261,10 @@ impl<'r> Visitor<'r> for Members {
     fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some((Key(key), value)) = map.next_entry::<Key<'r>, &'r RawValue>()? {
-            if members.len() < LIST_LENGTH_MAX {
-                members.push((key, value));
+            if members.len() == LENGTH_MAX {
+                return Err(A::Error::custom("too many members"));
             }
+            members.push((key, value));
         }
         Ok(members)
     }
@@ -280,10 +282,26 @@ impl<'r> Visitor<'r> for Elements {
     fn visit_seq<A: SeqAccess<'r>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut elements = Vec::new();
         while let Some(value) = seq.next_element::<&'r RawValue>()? {
-            if elements.len() < LIST_LENGTH_MAX {
-                elements.push(value);
+            if elements.len() == LENGTH_MAX {
+                return Err(A::Error::custom("too many elements"));
             }
+            elements.push(value);
         }
         Ok(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_whole_or_it_is_null() {
+        let list = |length: usize| format!("[{}1]", "1,".repeat(length - 1));
+        let read =
+            |json: &str| elements_of(&RawValue::from_string(json.to_owned()).unwrap()).map(|all| all.len());
+        assert_eq!(read(&list(150_000)), Some(150_000));
+        assert_eq!(read(&list(LENGTH_MAX)), Some(LENGTH_MAX));
+        assert_eq!(read(&list(LENGTH_MAX + 1)), None);
     }
 }

@@ -296,6 +296,7 @@ fn a_table_alone_is_a_query() {
     queries(&[
         ("SELECT eventname FROM (TABLE events) WHERE eventid = 'e0'", "ConsoleLogin"),
         ("WITH a AS (SELECT 1 AS x), b AS (TABLE a) SELECT * FROM b UNION ALL TABLE a", "1;1"),
+        ("WITH a AS (SELECT 1 AS x) TABLE a", "1"),
     ]);
     assert_eq!(ask("TABLE events").len(), 8);
 }

@@ -43,7 +43,8 @@ fn with_selects(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     while let Some(token) = rest.next() {
         let begins = match out.iter().rev().find(|token| is_said(token)) {
             None => true,
-            Some(before) if before.token == Token::LParen => true,
+            // After a closing one it is the query behind WITH.
+            Some(before) if matches!(before.token, Token::LParen | Token::RParen) => true,
             Some(before) => matches!(
                 keyword_of(before),
                 Some(
