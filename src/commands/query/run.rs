@@ -492,7 +492,7 @@ fn not_understood(error: &SqlError) -> Failure {
 fn not_answered_by(query: &Query, error: &SqlError) -> Failure {
     match query.aggregate_with_all_values() {
         Some(name) if error.is_of_memory() => {
-            Failure::new("cannot answer this query").because(error).advise(&format!(
+            Failure::new("cannot answer this query").because(error).advise(format!(
                 "query fewer columns or a shorter time, or group by another column, too, as {name} keeps all values \
                  of a group at once; or allow more with --max-memory"
             ))

@@ -57,8 +57,14 @@ pub(super) fn json_call(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
 
 /// What happens where there is no value.
 enum Behaviour {
-    Value(Expr),
+    Value(Box<Expr>),
     Error,
+}
+
+impl Behaviour {
+    fn of(value: Expr) -> Self {
+        Self::Value(Box::new(value))
+    }
 }
 
 fn path_call(parser: &mut Parser<'_>, name: &str) -> Result<Expr, ParserError> {
@@ -106,7 +112,7 @@ fn returned(value: Expr, kind: Option<DataType>, on_error: Option<&Behaviour>) -
             case(
                 None,
                 vec![(is_null, text_or_null(None))],
-                call("coalesce", vec![cast(CastKind::TryCast), instead.clone()]),
+                call("coalesce", vec![cast(CastKind::TryCast), (**instead).clone()]),
             )
         }
     }
@@ -120,7 +126,7 @@ fn chosen(
     value: Expr,
 ) -> Expr {
     let asked = |behaviour: Behaviour, message: &str| match behaviour {
-        Behaviour::Value(value) => value,
+        Behaviour::Value(value) => *value,
         Behaviour::Error => call(FAIL, vec![text(&format!("{name}: {message}"))]),
     };
     let empty = on_empty.map(|behaviour| asked(behaviour, "nothing is at the path (ERROR ON EMPTY)"));
@@ -299,19 +305,19 @@ fn behaviour(parser: &mut Parser<'_>, name: &str) -> Result<Option<Clause>, Pars
     let behaviour = if word(parser, "ERROR") {
         Some(Behaviour::Error)
     } else if is_exists && word(parser, "TRUE") {
-        Some(Behaviour::Value(Expr::value(Value::Boolean(true))))
+        Some(Behaviour::of(Expr::value(Value::Boolean(true))))
     } else if is_exists && word(parser, "FALSE") {
         None
     } else if is_exists && word(parser, "UNKNOWN") {
-        Some(Behaviour::Value(text_or_null(None)))
+        Some(Behaviour::of(text_or_null(None)))
     } else if !is_exists && parser.parse_keyword(Keyword::NULL) {
         None
     } else if name == "json_value" && parser.parse_keyword(Keyword::DEFAULT) {
-        Some(Behaviour::Value(parser.parse_expr()?))
+        Some(Behaviour::of(parser.parse_expr()?))
     } else if name == "json_query" && word(parser, "EMPTY") {
         let is_object = word(parser, "OBJECT");
         let _ = is_object || parser.parse_keyword(Keyword::ARRAY);
-        Some(Behaviour::Value(text(if is_object { "{}" } else { "[]" })))
+        Some(Behaviour::of(text(if is_object { "{}" } else { "[]" })))
     } else if matches!(parser.peek_token_ref().token, Token::RParen) {
         return Ok(None);
     } else {

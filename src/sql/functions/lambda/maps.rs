@@ -18,20 +18,18 @@ pub(super) fn zip_with(
     body: &Expression,
 ) -> Result<Values> {
     let body = Lambda::of("map_zip_with", body, 3)?;
-    let (first, first_lengths) = parts(&scope.values(first)?)?;
-    let (second, second_lengths) = parts(&scope.values(second)?)?;
-    let kind = common(&first.0.kind, &second.0.kind)?;
-    let count = first.0.data.len();
-    let mut keys = cast::cast(&first.0, &kind, count, false)?.spread(count);
-    let more = second.0.data.len();
-    keys.append_owned(cast::cast(&second.0, &kind, more, false)?.spread(more))?;
+    let (first, second) = (Parts::of(&scope.values(first)?)?, Parts::of(&scope.values(second)?)?);
+    let kind = common(&first.keys.kind, &second.keys.kind)?;
+    let (count, more) = (first.keys.data.len(), second.keys.data.len());
+    let mut keys = cast::cast(&first.keys, &kind, count, false)?.spread(count);
+    keys.append_owned(cast::cast(&second.keys, &kind, more, false)?.spread(more))?;
     let keys = Values::new(kind, keys.rechunk());
     let names = cast::json_texts(&keys, keys.data.len())?;
     // For each key of the result: where it is among all keys, and its places in the two maps.
     let (mut places, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     let (mut lengths, mut rows) = (Vec::new(), Vec::new());
     let (mut left, mut right) = (0, 0);
-    for (row, (a, b)) in first_lengths.iter().zip(&second_lengths).enumerate() {
+    for (row, (a, b)) in first.lengths.iter().zip(&second.lengths).enumerate() {
         let (own, other) = (left..left + a.unwrap_or(0), right..right + b.unwrap_or(0));
         (left, right) = (own.end, other.end);
         lengths.push(None);
@@ -57,31 +55,37 @@ pub(super) fn zip_with(
         }
     }
     let keys = keys.take(&places)?;
-    let results = body.over(scope, &rows, &[&keys, &first.1.take(&firsts)?, &second.1.take(&seconds)?])?;
+    let results =
+        body.over(scope, &rows, &[&keys, &first.values.take(&firsts)?, &second.values.take(&seconds)?])?;
     map_of(&keys, &Values::new(results.kind.clone(), results.spread(places.len())), &lengths)
 }
 
-/// The keys and the values of a column of maps, and their number for each row.
-fn parts(map: &Values) -> Result<((Values, Values), Vec<Option<usize>>)> {
-    let Kind::Map(key, value) = map.kind.clone() else {
-        return Err(SqlError::new(format!("a map is needed here, and this is {}", map.kind)));
-    };
-    let (entries, lengths) = explode(map)?;
-    let fields = entries.data.struct_()?.fields_as_series();
-    let [keys, values] = fields.as_slice() else { return Err(SqlError::new("a map is needed here")) };
-    Ok(((Values::new(*key, keys.clone()), Values::new(*value, values.clone())), lengths))
+/// A column of maps, taken apart.
+struct Parts {
+    entries: Values,
+    keys: Values,
+    values: Values,
+    /// The number of entries in each row; `None`: it is NULL.
+    lengths: Vec<Option<usize>>,
+}
+
+impl Parts {
+    fn of(map: &Values) -> Result<Self> {
+        let Kind::Map(key, value) = map.kind.clone() else {
+            return Err(SqlError::new(format!("a map is needed here, and this is {}", map.kind)));
+        };
+        let (entries, lengths) = explode(map)?;
+        let fields = entries.data.struct_()?.fields_as_series();
+        let [keys, values] = fields.as_slice() else { return Err(SqlError::new("a map is needed here")) };
+        let (keys, values) = (Values::new(*key, keys.clone()), Values::new(*value, values.clone()));
+        Ok(Self { entries, keys, values, lengths })
+    }
 }
 
 pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expression, body: &Expression) -> Result<Values> {
     let body = Lambda::of(name, body, 2)?;
     let map = scope.values(map)?;
-    let Kind::Map(key_kind, value_kind) = map.kind.clone() else {
-        return Err(SqlError::new(format!("a map is needed here, and this is {}", map.kind)));
-    };
-    let (entries, lengths) = explode(&map)?;
-    let fields = entries.data.struct_()?.fields_as_series();
-    let [keys, values] = fields.as_slice() else { return Err(SqlError::new("a map is needed here")) };
-    let (keys, values) = (Values::new(*key_kind, keys.clone()), Values::new(*value_kind, values.clone()));
+    let Parts { entries, keys, values, lengths } = Parts::of(&map)?;
     let results = body.over(scope, &rows_of(&lengths), &[&keys, &values])?;
     match name {
         "map_filter" => {

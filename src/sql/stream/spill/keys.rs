@@ -217,7 +217,7 @@ mod tests {
             ),
             Values::new(
                 Kind::Boolean,
-                bool::column((0..3_000).map(|row| there(row, 16).then(|| row % 2 == 0)).collect()),
+                bool::column((0..3_000).map(|row| there(row, 16).then_some(row % 2 == 0)).collect()),
             ),
         ];
         let options = |at: usize| OrderByOptions {
@@ -227,7 +227,7 @@ mod tests {
         for choice in 0..columns.len() * columns.len() {
             let (first, second) = (choice % columns.len(), choice / columns.len());
             let key = |column: usize, choice: usize| (columns[column].clone(), options(choice));
-            let keys = [key(first, choice), key(second, choice + 4), key(first + second & 7, choice / 3)];
+            let keys = [key(first, choice), key(second, choice + 4), key((first + second) & 7, choice / 3)];
             let keys = Keys::of(&keys, 3_000).unwrap();
             let order: Vec<usize> = keys.order().into_iter().map(|row| row.unwrap() as usize).collect();
             let mut expected: Vec<usize> = (0..3_000).collect();
