@@ -161,3 +161,26 @@ pub fn fails(sql: &str) -> String {
             .unwrap_or_else(|| panic!("{sql} did not fail")),
     }
 }
+
+/// Evaluates each expression alone, and as a column of a real table, where constants cannot be folded.
+pub fn each(table: &[(&str, &str)]) {
+    for (expression, expected) in table {
+        assert_eq!(ask(&format!("SELECT {expression}")), [[*expected]], "{expression}");
+        assert_eq!(
+            ask(&format!("SELECT {expression} FROM events WHERE eventid = 'e0'")),
+            [[*expected]],
+            "{expression}, in a table"
+        );
+    }
+}
+
+/// The rows of a query as one text: cells by `,`, rows by `;`.
+pub fn rows(sql: &str) -> String {
+    ask(sql).iter().map(|row| row.join(",")).collect::<Vec<_>>().join(";")
+}
+
+pub fn queries(table: &[(&str, &str)]) {
+    for (sql, expected) in table {
+        assert_eq!(rows(sql), *expected, "{sql}");
+    }
+}

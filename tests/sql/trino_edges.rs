@@ -2,26 +2,7 @@
 //! digits, the last day of a month. Each line was wrong once.
 
 use crate::archive;
-use archive::{ask, fails};
-
-/// Evaluates each expression alone, and as a column of a real table, where constants cannot be folded.
-fn each(table: &[(&str, &str)]) {
-    for (expression, expected) in table {
-        assert_eq!(ask(&format!("SELECT {expression}")), [[*expected]], "{expression}");
-        assert_eq!(
-            ask(&format!("SELECT {expression} FROM events WHERE eventid = 'e0'")),
-            [[*expected]],
-            "{expression}, in a table"
-        );
-    }
-}
-
-fn queries(table: &[(&str, &str)]) {
-    for (sql, expected) in table {
-        let rows: Vec<String> = ask(sql).iter().map(|row| row.join(",")).collect();
-        assert_eq!(rows.join(";"), *expected, "{sql}");
-    }
-}
+use archive::{ask, each, fails, queries};
 
 fn refused(table: &[(&str, &str)]) {
     for (expression, said) in table {

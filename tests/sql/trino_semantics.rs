@@ -2,29 +2,7 @@
 //! NULLs, division, differences of dates, JSON paths), this defines which result is expected.
 
 use crate::archive;
-use archive::{ask, fails};
-
-/// Evaluates each expression alone, and all of them as columns of a real table, where constants cannot be
-/// folded.
-fn each(table: &[(&str, &str)]) {
-    for (expression, expected) in table {
-        let alone = ask(&format!("SELECT {expression}"));
-        assert_eq!(alone, [[*expected]], "{expression}");
-        let in_a_table = ask(&format!("SELECT {expression} FROM events WHERE eventid = 'e0'"));
-        assert_eq!(in_a_table, [[*expected]], "{expression}, in a table");
-    }
-}
-
-/// Rows as one text: cells by `,`, rows by `;`.
-fn rows(sql: &str) -> String {
-    ask(sql).iter().map(|row| row.join(",")).collect::<Vec<_>>().join(";")
-}
-
-fn queries(table: &[(&str, &str)]) {
-    for (sql, expected) in table {
-        assert_eq!(rows(sql), *expected, "{sql}");
-    }
-}
+use archive::{each, fails, queries, rows};
 
 #[test]
 fn null_in_conditions() {
