@@ -722,3 +722,19 @@ fn what_windows_sort_by_is_not_missed() {
         &[1 << 20],
     );
 }
+
+/// Once, the distinct values of a group were a list in memory, however many there were.
+#[test]
+fn distinct_values_of_groups_are_divided() {
+    let both = "SELECT eventid || rpad('', 150, 'x') AS k, eventname AS n, awsregion AS r, eventtime AS t FROM events UNION ALL SELECT upper(eventid) || rpad('', 150, 'x'), errorcode, awsregion, eventtime FROM events";
+    for sql in [
+        format!("SELECT count(*), count(DISTINCT k), max(t), count(DISTINCT n), min(n) FROM ({both})"),
+        format!("SELECT r, count(DISTINCT k) AS d, count(DISTINCT lower(k)) AS l, min(n) AS a, count(n) AS c FROM ({both}) GROUP BY r ORDER BY d DESC, r"),
+        format!("SELECT r, approx_distinct(k) AS d, sum(length(n)) AS s FROM ({both}) GROUP BY r HAVING count(DISTINCT k) > 2 ORDER BY 1"),
+        format!("SELECT n, r, count(DISTINCT k) + count(DISTINCT t) AS d FROM ({both}) GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 20"),
+        "SELECT count(DISTINCT m) FROM (SELECT requestid, max_by(eventid || rpad('', 150, 'x'), eventtime || eventid) AS m FROM events GROUP BY 1)".to_owned(),
+    ] {
+        let on_disk: usize = [3 << 20, 2 << 20].map(|memory| is_the_same(&sql, memory).unwrap()).iter().sum();
+        assert!(on_disk > 0, "{sql}");
+    }
+}

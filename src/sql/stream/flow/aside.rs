@@ -2,13 +2,14 @@
 //!
 //! Rows that have an order are written as sorted runs. Groups and distinct rows are divided into hash
 //! partitions (shares) by their keys, so that equal ones are in one share; the results of the shares are then
-//! sorted like other rows.
+//! sorted like other rows. If groups have long lists of distinct values, these are divided first, each by itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::Series;
 use rayon::prelude::*;
 
+use super::partial::Partial;
 use super::{Flow, Part, Reduction};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::constants;
@@ -23,7 +24,7 @@ use crate::sql::stream::spill::spread::Spread;
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::NTH;
 use crate::sql::types::relation::{Field, Relation};
-use crate::sql::types::values::{Cell, Values};
+use crate::sql::types::values::Cell;
 use crate::tables::Kind;
 
 /// Number of shares, and of the parts into which a share is divided again if it is too large.
@@ -45,6 +46,8 @@ pub(super) struct Aside {
 enum SpilledParts {
     Sorted(Sorting),
     Spread(Spread),
+    /// Groups, and the values of their lists.
+    Values(Spread),
 }
 
 impl Aside {
@@ -52,7 +55,7 @@ impl Aside {
         Self { spill, place: Mutex::default() }
     }
 
-    fn place(&self, flow: &Flow, limits: &Limits) -> Result<Arc<SpilledParts>> {
+    fn place(&self, flow: &Flow, parts: &[Part], limits: &Limits) -> Result<Arc<SpilledParts>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = &*place {
             return Ok(Arc::clone(place));
@@ -60,8 +63,14 @@ impl Aside {
         let Some(spill) = &self.spill else {
             return Err(too_much(limits.memory_bytes_max.unwrap_or(u64::MAX)));
         };
+        let has_long_lists = |partial: &Partial| -> Result<bool> {
+            parts.iter().try_fold(false, |known, part| Ok(known || partial.has_long_lists(&part.rows)?))
+        };
         let made = Arc::new(match &flow.reduction {
             Reduction::Rows { distinct: false } => SpilledParts::Sorted(sorting(spill, limits)?),
+            Reduction::Groups(partial) if has_long_lists(partial)? => {
+                SpilledParts::Values(Spread::new(spill, SHARES, 0)?)
+            }
             _ => SpilledParts::Spread(Spread::new(spill, SHARES, 0)?),
         });
         *place = Some(Arc::clone(&made));
@@ -70,7 +79,7 @@ impl Aside {
 
     /// Writes parts of one worker to disk.
     pub fn put(&self, flow: &Flow, parts: Vec<Part>, limits: &Limits) -> Result<()> {
-        match &*self.place(flow, limits)? {
+        match &*self.place(flow, &parts, limits)? {
             SpilledParts::Sorted(sorting) => {
                 sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect())
             }
@@ -78,6 +87,11 @@ impl Aside {
                 let part = Part::all(parts)?;
                 let keys = flow.told_by(&part.rows)?;
                 spread.put(&widened(part.rows, part.keys), &keys)
+            }
+            SpilledParts::Values(spread) => {
+                let partial = flow.groups()?;
+                let part = Part::all(parts)?;
+                partial.each_value(&part.rows, |rows| spread.put(&rows, &partial.value_columns(&rows)?))
             }
         }
     }
@@ -131,25 +145,14 @@ impl Flow {
         let sorting = match aside.take()? {
             None => return Ok(None),
             Some(SpilledParts::Sorted(sorting)) => sorting,
-            Some(SpilledParts::Spread(spread)) => {
-                let sorting = sorting(&spill, limits)?;
-                let shares = Shares {
-                    flow: self,
-                    spill: &spill,
-                    sorting: &sorting,
-                    limits,
-                    share_bytes_max: share_bytes_max(limits, jobs),
-                };
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(jobs)
-                    .build()
-                    .map_err(|error| SqlError::new(error.to_string()))?;
-                pool.install(|| {
-                    (0..spread.count())
-                        .into_par_iter()
-                        .try_for_each(|share| caught(|| shares.finish(&spread, share, 0)))
-                })?;
-                sorting
+            Some(SpilledParts::Spread(spread)) => self.finish_shares(&spread, &spill, limits, jobs)?,
+            Some(SpilledParts::Values(spread)) => {
+                let groups = Spread::new(&spill, SHARES, 0)?;
+                let values = Values { flow: self, spill: &spill, groups: &groups, limits, jobs };
+                each_share(&spread, jobs, |share| values.finish(&spread, share, 0))?;
+                drop(spread);
+                let reduction = Reduction::Groups(self.groups()?.of_lengths());
+                Self { reduction, ..self.clone() }.finish_shares(&groups, &spill, limits, jobs)?
             }
         };
         let columns = self.shown_groups(Relation::default(), limits)?;
@@ -158,6 +161,22 @@ impl Flow {
             None => self.share(self.nothing()?, limits)?.rows,
         };
         Ordered::new(sorting.merged()?, columns, self.cut(limits)?).map(Some)
+    }
+
+    /// Combines groups or distinct rows of all shares.
+    fn finish_shares(&self, spread: &Spread, spill: &Spill, limits: &Limits, jobs: usize) -> Result<Sorting> {
+        let sorting = sorting(spill, limits)?;
+        let share_bytes_max = share_bytes_max(limits, jobs);
+        let shares = Shares { flow: self, spill, sorting: &sorting, limits, share_bytes_max };
+        each_share(spread, jobs, |share| shares.finish(spread, share, 0))?;
+        Ok(sorting)
+    }
+
+    fn groups(&self) -> Result<&Partial> {
+        match &self.reduction {
+            Reduction::Groups(partial) => Ok(partial),
+            Reduction::Rows { .. } => Err(SqlError::new("groups are needed here")),
+        }
     }
 
     /// The rows of the answer for a table of groups; `None` if there is no grouping.
@@ -189,6 +208,47 @@ impl Flow {
 
 fn share_bytes_max(limits: &Limits, jobs: usize) -> u64 {
     limits.memory_bytes_max.map_or(u64::MAX, |bytes| bytes / SHARE_PART / 2 / jobs.max(1) as u64)
+}
+
+/// Works on all shares, on `jobs` threads.
+fn each_share(spread: &Spread, jobs: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    let pool = pool.map_err(|error| SqlError::new(error.to_string()))?;
+    pool.install(|| (0..spread.count()).into_par_iter().try_for_each(|share| caught(|| work(share))))
+}
+
+/// Counts the distinct values of groups share by share.
+struct Values<'f> {
+    flow: &'f Flow,
+    spill: &'f Spill,
+    /// Where the groups of each share are put, with the numbers of their values in it.
+    groups: &'f Spread,
+    limits: &'f Limits,
+    jobs: usize,
+}
+
+impl Values<'_> {
+    fn finish(&self, spread: &Spread, share: usize, depth: u64) -> Result<()> {
+        self.limits.fits(0, 0)?;
+        let partial = self.flow.groups()?;
+        if spread.bytes_of(share) > share_bytes_max(self.limits, self.jobs) && depth < DEPTH_MAX {
+            let finer = Spread::new(self.spill, SHARES_MORE, spread.seed() + 1)?;
+            for rows in spread.share(share) {
+                let rows = rows?;
+                finer.put(&rows, &partial.value_columns(&rows)?)?;
+            }
+            return (0..finer.count()).try_for_each(|share| self.finish(&finer, share, depth + 1));
+        }
+        let parts = spread.share(share).map(|rows| Ok(Part { rows: rows?, keys: Vec::new() }));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let part = self.flow.reduced(Part::all(parts)?.in_order()?, self.limits)?;
+        let rows = partial.with_lengths(part.rows)?;
+        let keys = partial.key_columns(&rows)?;
+        self.groups.put(&widened(rows, Vec::new()), &keys)
+    }
 }
 
 /// Processes groups or distinct rows share by share.
@@ -230,9 +290,6 @@ impl Shares<'_> {
 /// Numbers the rows, so that those of one event keep their order.
 pub(super) fn numbered(mut rows: Relation) -> Relation {
     let numbers = i64::column((0..).take(rows.height).map(Some).collect());
-    rows.push(
-        Field { hidden: true, ..Field::new(NTH, Kind::Bigint) },
-        Values::new(Kind::Bigint, numbers).data,
-    );
+    rows.push(Field { hidden: true, ..Field::new(NTH, Kind::Bigint) }, numbers);
     rows
 }

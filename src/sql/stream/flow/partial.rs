@@ -4,6 +4,7 @@
 //! each group's first event. These tables are concatenated in the order of positions, and grouped again by
 //! the keys.
 
+mod elements;
 mod made;
 
 use polars::prelude::Series;
