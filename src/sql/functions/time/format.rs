@@ -20,6 +20,10 @@ pub(super) fn with_other_signs(text: &str) -> Option<String> {
 /// A time in ISO 8601, also by week (`2026-W10-1`), by day of the year (`2026-061`), and in part (`2026-03`).
 pub(super) fn read_iso(text: &str) -> Option<i64> {
     let text = text.trim();
+    // As CloudTrail writes times.
+    if let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', ..] = text.as_bytes() {
+        return clock::read(text);
+    }
     let (date, time) = text.split_once('T').unwrap_or((text, ""));
     let by_week = |date: &str| NaiveDate::parse_from_str(date, "%G-W%V-%u").ok();
     let whole = match date.split('-').map(str::len).collect::<Vec<_>>().as_slice() {
