@@ -123,6 +123,17 @@ impl SimDisk {
         state.kept = names;
     }
 
+    /// A call that only reads: a full disk does not make it fail, but the next one that writes.
+    fn reading(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        if (state.calls_left, state.fault) == (Some(0), Some(Fault::Once(io::ErrorKind::StorageFull))) {
+            state.calls += 1;
+            return Ok(state);
+        }
+        drop(state);
+        self.call()
+    }
+
     fn call(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         state.calls += 1;
@@ -218,13 +229,13 @@ impl Disk for SimDisk {
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let state = self.call()?;
+        let state = self.reading()?;
         let inside = state.seen.keys().filter(|path| path.parent() == Some(folder));
         Ok(inside.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Stored>> {
-        let state = self.call()?;
+        let state = self.reading()?;
         let content = *state.seen.get(path).ok_or_else(missing)?;
         Ok(Box::new(state.contents[content].seen.clone()))
     }
