@@ -140,9 +140,8 @@ impl Args {
         let (written, spooled) = match look.format {
             Format::Json => {
                 let spill = self.spill()?;
-                let file = spill.file().map_err(|error| not_answered(&error))?;
-                let spooled =
-                    parts.spool(file).map_err(|error| not_answered(&spill.failed("written", &error)));
+                let spooled = parts.spool(&spill.folder);
+                let spooled = spooled.map_err(|error| not_answered(&spill.failed("written", &error)));
                 (Ok(None), Some(spooled))
             }
             _ => (destination.write(|out| parts.write(out, look, self.rows)), None),
@@ -161,8 +160,9 @@ impl Args {
             coverage.failures.extend(after.failures.into_iter().skip(known));
         }
         let Some(spooled) = spooled.transpose()? else { return written };
-        let written = destination.write(|out| parts.write_json(out, coverage, &spooled))?;
-        Ok(written.map(|()| spooled.rows))
+        let rows = spooled.rows;
+        let written = destination.write(|out| parts.write_json(out, coverage, spooled))?;
+        Ok(written.map(|()| rows))
     }
 
     /// The SQL itself.

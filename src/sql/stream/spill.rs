@@ -34,7 +34,7 @@ pub struct Spill {
 
 impl Spill {
     /// A new temporary file.
-    pub(crate) fn file(&self) -> Result<File> {
+    fn file(&self) -> Result<File> {
         tempfile::tempfile_in(&self.folder).map_err(|error| self.failed("made", &error))
     }
 

@@ -1,10 +1,11 @@
 //! An answer in several parts: workers format the parts, which are then written in order.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Seek as _, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tempfile::{SpooledTempFile, spooled_tempfile_in};
 use zstd::stream::read::Decoder;
 
 use super::{cells_of, csv_rows, parquet, write_csv, write_json, write_lines, write_shown};
@@ -38,16 +39,20 @@ pub struct Parts<'a> {
     pub failure: Cell<Option<SqlError>>,
 }
 
-/// The rows of a JSON document in a temporary file: the document begins with what is known only when all rows
-/// have been read.
+/// As much is kept in memory before there is a temporary file.
+const HELD_BYTES: usize = 8 << 20;
+
+/// The rows of a JSON document, many of them in a temporary file: the document begins with what is known only when
+/// all rows have been read.
 pub struct Spooled {
-    file: File,
+    file: SpooledTempFile,
     pub rows: u64,
 }
 
 impl Parts<'_> {
-    /// Writes the rows to a temporary file, as compressed JSON.
-    pub fn spool(&self, mut file: File) -> io::Result<Spooled> {
+    /// Puts the rows aside as compressed JSON, in `folder` if they are many.
+    pub fn spool(&self, folder: &Path) -> io::Result<Spooled> {
+        let mut file = spooled_tempfile_in(HELD_BYTES, folder);
         // Without rows it is not an empty file, which would be no compressed one.
         file.write_all(&zstd::bulk::compress(&[], LEVEL)?)?;
         let compressed = |part: &Answer| {
@@ -63,9 +68,9 @@ impl Parts<'_> {
         Ok(Spooled { file, rows })
     }
 
-    /// Writes a JSON document with the rows of a temporary file.
-    pub fn write_json(&self, out: &mut dyn Write, coverage: &Coverage, spooled: &Spooled) -> io::Result<()> {
-        let lines = BufReader::new(Decoder::new(&spooled.file)?).lines();
+    /// Writes a JSON document with rows that were put aside.
+    pub fn write_json(&self, out: &mut dyn Write, coverage: &Coverage, spooled: Spooled) -> io::Result<()> {
+        let lines = BufReader::new(Decoder::new(spooled.file)?).lines();
         write_json(out, coverage, self.columns(), lines)
     }
 
