@@ -1,7 +1,7 @@
 //! How workers, writers of partitions, and commits wait for each other.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Ingest;
@@ -188,27 +188,30 @@ impl Ingest {
     fn write_waiting<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let partitions = state.buffers.partitions();
         drop(state);
-        let next = AtomicU64::new(0);
-        let work = || {
-            while let Some(partition) =
-                usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok().and_then(|at| partitions.get(at))
-            {
-                self.write_if(partition, |_| true);
-            }
-        };
-        // Files are written with tasks of the global thread pool. If that has only the main thread, which
-        // waits here, nothing would execute them for another thread.
-        let helper = || {
-            if rayon::current_num_threads() > 1 {
-                work()
-            }
-        };
-        std::thread::scope(|scope| {
-            // If the system allows no more threads, the existing ones do all the work.
-            (1..self.limits.writers.min(partitions.len()))
-                .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
-            work();
-        });
+        side_by_side(self.limits.writers, &partitions, |partition| self.write_if(partition, |_| true));
         self.lock_state()
     }
+}
+
+/// Calls `work` with each of `items`, on this thread and new ones, `threads` together.
+pub(super) fn side_by_side<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item);
+        }
+    };
+    // Files are written and read with tasks of the global thread pool. If that has only the main thread, which
+    // waits here, nothing would execute them for another thread.
+    let helper = || {
+        if rayon::current_num_threads() > 1 {
+            work();
+        }
+    };
+    std::thread::scope(|scope| {
+        // If the system allows no more threads, the existing ones do all the work.
+        (1..threads.min(items.len()))
+            .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
+        work();
+    });
 }

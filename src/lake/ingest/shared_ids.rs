@@ -9,11 +9,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::flow::side_by_side;
 use super::merge::Present;
 use super::publish::State;
 use crate::decode::fingerprint;
@@ -84,18 +85,11 @@ impl State {
         }
         let ids = if events <= HELD_MAX { Ids::default() } else { Ids::on(disk).ok()? };
         let ids = Mutex::new(ids);
-        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let work = || {
-            while let Some(present) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                failed.fetch_or(add_ids(disk, present, &ids).is_err(), Ordering::Relaxed);
-            }
-        };
+        let failed = AtomicBool::new(false);
         // Threads that begin now take over the memory that those of the run have freed; the pool's have memory of
         // their own, which they keep.
-        std::thread::scope(|scope| {
-            (1..rayon::current_num_threads().min(files.len()))
-                .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
-            work();
+        side_by_side(rayon::current_num_threads(), &files, |present| {
+            failed.fetch_or(add_ids(disk, present, &ids).is_err(), Ordering::Relaxed);
         });
         if failed.into_inner() {
             return None;
