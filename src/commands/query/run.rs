@@ -137,29 +137,32 @@ impl Args {
         let parts = Parts { origin, jobs: self.jobs().get(), cancelled, failure: None.into() };
         let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
         let look = look(&self.common.show, destination);
-        let (written, spooled) = match look.format {
-            Format::Json => {
-                let spill = self.spill()?;
-                let spooled = parts.spool(&spill.folder);
-                let spooled = spooled.map_err(|error| not_answered(&spill.failed("written", &error)));
-                (Ok(None), Some(spooled))
+        // What has become known while rows were written, or put aside.
+        let mut end = || {
+            if let Some(error) = parts.failure.take() {
+                return Err(not_answered(&error));
             }
-            _ => (destination.write(|out| parts.write(out, look, self.rows)), None),
+            coverage.partial |= cancelled.load(Ordering::Relaxed);
+            if let Some(lake) = lake {
+                // Files that could be read in the first pass and not in the second.
+                let after = lake.coverage();
+                let more = after.objects_failed.saturating_sub(before);
+                coverage.objects_failed += more;
+                coverage.objects_listed += more;
+                let known = after.failures.len().saturating_sub(usize::try_from(more).unwrap_or(usize::MAX));
+                coverage.failures.extend(after.failures.into_iter().skip(known));
+            }
+            Ok(())
         };
-        if let Some(error) = parts.failure.take() {
-            return Err(not_answered(&error));
+        if look.format != Format::Json {
+            let written = destination.write(|out| parts.write(out, look, self.rows));
+            end()?;
+            return written;
         }
-        coverage.partial |= cancelled.load(Ordering::Relaxed);
-        if let Some(lake) = lake {
-            // Files that could be read in the first pass and not in the second.
-            let after = lake.coverage();
-            let more = after.objects_failed.saturating_sub(before);
-            coverage.objects_failed += more;
-            coverage.objects_listed += more;
-            let known = after.failures.len().saturating_sub(usize::try_from(more).unwrap_or(usize::MAX));
-            coverage.failures.extend(after.failures.into_iter().skip(known));
-        }
-        let Some(spooled) = spooled.transpose()? else { return written };
+        let spill = self.spill()?;
+        let spooled = parts.spool(&spill.folder);
+        end()?;
+        let spooled = spooled.map_err(|error| not_answered(&spill.failed("written", &error)))?;
         let rows = spooled.rows;
         let written = destination.write(|out| parts.write_json(out, coverage, spooled))?;
         Ok(written.map(|()| rows))

@@ -29,8 +29,8 @@ const LEVEL: i32 = 1;
 /// A file that is being written to `W`.
 pub(super) struct Writer<W: Write> {
     out: W,
-    /// How many bytes have been written.
-    at: i64,
+    /// How many bytes of pages have been written.
+    pages: i64,
     groups: Groups,
     schema: ArrowSchema,
     /// How each column's leaves are encoded.
@@ -50,14 +50,14 @@ impl<W: Write> Writer<W> {
             data_page_size: None,
         };
         out.write_all(MAGIC)?;
-        Ok(Self { out, at: MAGIC.len() as i64, groups: Groups::default(), schema, encodings, options })
+        Ok(Self { out, pages: 0, groups: Groups::default(), schema, encodings, options })
     }
 
     /// Writes rows with the columns of the file, one row group for each chunk.
     pub(super) fn write(&mut self, rows: &DataFrame) -> PolarsResult<()> {
         for batch in rows.iter_chunks(CompatLevel::newest(), false).filter(|batch| !batch.is_empty()) {
-            let (bytes, is_end) = (Cell::new(0), Cell::new(false));
-            let pages = Pages { out: &mut self.out, magic: MAGIC.len(), bytes: &bytes, is_end: &is_end };
+            let is_end = Cell::new(false);
+            let pages = Pages { out: &mut self.out, magic: MAGIC.len(), bytes: 0, is_end: &is_end };
             let mut file = FileWriter::try_new(pages, self.schema.clone(), self.options)?;
             let columns = batch.columns().par_iter().zip(file.parquet_schema().fields()).zip(&self.encodings);
             let packed =
@@ -70,11 +70,11 @@ impl<W: Write> Writer<W> {
             file.write(batch.len() as u64, DynIter::new(pages))?;
             is_end.set(true);
             file.end(Some(Vec::new()))?;
-            let (_, metadata) = file.into_inner_and_metadata();
+            let (Pages { bytes, .. }, metadata) = file.into_inner_and_metadata();
             for group in metadata.row_groups {
-                self.groups.add(group, self.at - MAGIC.len() as i64)?;
+                self.groups.add(group, self.pages)?;
             }
-            self.at += bytes.get();
+            self.pages += bytes;
         }
         Ok(())
     }

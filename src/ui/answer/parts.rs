@@ -55,14 +55,7 @@ impl Parts<'_> {
         let mut file = spooled_tempfile_in(HELD_BYTES, folder);
         // Without rows it is not an empty file, which would be no compressed one.
         file.write_all(&zstd::bulk::compress(&[], LEVEL)?)?;
-        let compressed = |part: &Answer| {
-            let mut text = String::new();
-            (0..part.height()).for_each(|row| {
-                text.push_str(&part.json(row));
-                text.push('\n');
-            });
-            zstd::bulk::compress(text.as_bytes(), LEVEL)
-        };
+        let compressed = |part: &Answer| zstd::bulk::compress(&text(part, write_lines)?, LEVEL);
         let rows = self.each(compressed, |part| file.write_all(&part))?;
         file.rewind()?;
         Ok(Spooled { file, rows })

@@ -118,7 +118,7 @@ pub(super) struct Pages<'w, W> {
     /// How much of the magic number is still to come.
     pub magic: usize,
     /// How many bytes of pages there were.
-    pub bytes: &'w Cell<i64>,
+    pub bytes: i64,
     /// Whether all pages have been written.
     pub is_end: &'w Cell<bool>,
 }
@@ -134,7 +134,7 @@ impl<W: Write> Write for Pages<'_, W> {
             return Ok(of_magic);
         }
         let written = self.out.write(bytes)?;
-        self.bytes.set(self.bytes.get() + written as i64);
+        self.bytes += written as i64;
         Ok(written)
     }
 
