@@ -1,8 +1,11 @@
 //! Which column a name means.
 
+use std::collections::BTreeSet;
+
 use sqlparser::ast::{BinaryOperator, Expr, Ident, TableAlias, Visit};
 
-use super::relation::{Field, Relation};
+use super::place::is_place;
+use super::relation::{Field, PLACE, Relation};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::syntax::names::{free, written};
 
@@ -61,6 +64,15 @@ fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize
 /// Whether a part of a bound query uses only these rows, and no surrounding query.
 pub(in crate::sql) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
     free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
+}
+
+/// The places of the columns with one of these names, and of those with positions and dates of partitions.
+pub(in crate::sql) fn used(rows: &Relation, names: &BTreeSet<String>) -> Vec<usize> {
+    let is_used = |field: &Field| {
+        field.is_date || is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase())
+    };
+    let fields = rows.fields.iter().enumerate();
+    fields.filter(|(_, field)| is_used(field)).map(|(index, _)| index).collect()
 }
 
 pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {

@@ -10,11 +10,10 @@ use crate::sql::eval::{constants, resolve};
 use crate::sql::expression::query::{self, Naming, Sample, Subquery, Tables, Unnest, Using};
 use crate::sql::plan::logical::{JoinKind, Leaf, Node, Operator, Plan};
 use crate::sql::scope::{Scope, Via};
-use crate::sql::types::columns::equal_columns;
+use crate::sql::types::columns::{equal_columns, used};
 use crate::sql::types::event_data_store;
 use crate::sql::types::nested_values::element;
-use crate::sql::types::place::is_place;
-use crate::sql::types::relation::{Field, PLACE, Relation};
+use crate::sql::types::relation::{Field, Relation};
 use crate::sql::types::schema::{are_whole, elements, joined};
 
 /// Tables in FROM, and their columns, without rows.
@@ -140,6 +139,7 @@ fn unnest(
     let is_whole = are_whole(leaf.columns.len(), arrays.len(), has_ordinals);
     let naming = naming(leaf);
     let right = naming.named(Relation::without_rows(elements(&kinds, is_whole, has_ordinals)));
+    // An array that has been unnested is mostly not used again, and must not be copied to every resulting row.
     let used = names.map(|names| used(&input.rows, names));
     let rows = match &used {
         Some(used) => input.rows.with_columns(used),
@@ -147,16 +147,6 @@ fn unnest(
     };
     let unnest = Unnest { input: input.from, arrays, is_whole, has_ordinals, keeps_rows, used, naming };
     Ok(Source { from: Tables::Unnest(Box::new(unnest)), rows: rows.beside(right) })
-}
-
-/// The columns with one of these names, and those with positions and dates of partitions. An array that has been
-/// unnested is mostly not used again, and must not be copied to every resulting row.
-fn used(rows: &Relation, names: &BTreeSet<String>) -> Vec<usize> {
-    let is_used = |field: &Field| {
-        field.is_date || is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase())
-    };
-    let fields = rows.fields.iter().enumerate();
-    fields.filter(|(_, field)| is_used(field)).map(|(index, _)| index).collect()
 }
 
 fn joined_by(

@@ -217,6 +217,21 @@ fn each_share(spread: &Spread, jobs: usize, work: impl Fn(usize) -> Result<()> +
     pool.install(|| (0..spread.count()).into_par_iter().try_for_each(|share| caught(|| work(share))))
 }
 
+/// A share that is too large, divided again by the same keys.
+fn divided(
+    spread: &Spread,
+    share: usize,
+    spill: &Spill,
+    keys: impl Fn(&Relation) -> Result<Vec<Series>>,
+) -> Result<Spread> {
+    let finer = Spread::new(spill, SHARES_MORE, spread.seed() + 1)?;
+    for rows in spread.share(share) {
+        let rows = rows?;
+        finer.put(&rows, &keys(&rows)?)?;
+    }
+    Ok(finer)
+}
+
 /// Counts the distinct values of groups share by share.
 struct Values<'f> {
     flow: &'f Flow,
@@ -232,11 +247,7 @@ impl Values<'_> {
         self.limits.fits(0, 0)?;
         let partial = self.flow.groups()?;
         if spread.bytes_of(share) > share_bytes_max(self.limits, self.jobs) && depth < DEPTH_MAX {
-            let finer = Spread::new(self.spill, SHARES_MORE, spread.seed() + 1)?;
-            for rows in spread.share(share) {
-                let rows = rows?;
-                finer.put(&rows, &partial.value_columns(&rows)?)?;
-            }
+            let finer = divided(spread, share, self.spill, |rows| partial.value_columns(rows))?;
             return (0..finer.count()).try_for_each(|share| self.finish(&finer, share, depth + 1));
         }
         let parts = spread.share(share).map(|rows| Ok(Part { rows: rows?, keys: Vec::new() }));
@@ -264,11 +275,7 @@ impl Shares<'_> {
     fn finish(&self, spread: &Spread, share: usize, depth: u64) -> Result<()> {
         self.limits.fits(0, 0)?;
         if spread.bytes_of(share) > self.share_bytes_max && depth < DEPTH_MAX {
-            let finer = Spread::new(self.spill, SHARES_MORE, spread.seed() + 1)?;
-            for rows in spread.share(share) {
-                let rows = rows?;
-                finer.put(&rows, &self.flow.told_by(&rows)?)?;
-            }
+            let finer = divided(spread, share, self.spill, |rows| self.flow.told_by(rows))?;
             return (0..finer.count()).try_for_each(|share| self.finish(&finer, share, depth + 1));
         }
         let parts = spread

@@ -49,9 +49,7 @@ impl<'f> OverGroups<'f> {
     pub fn add(&self, groups: &Counted, places: Series) -> Result<()> {
         let limits = &self.room.limits;
         limits.fits(0, 0)?;
-        let mut placed = Relation { height: groups.count, ..Relation::default() };
-        placed.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, places);
-        let rows = self.inner.rows_of_groups(groups, placed, limits)?.rows;
+        let rows = self.inner.rows_of_groups_at(groups, places, limits)?.rows;
         if rows.height == 0 {
             return Ok(());
         }

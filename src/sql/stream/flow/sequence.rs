@@ -45,8 +45,8 @@ use crate::sql::stream::spill::runs::Keyed;
 use crate::sql::syntax::names::{self, is_body_alone, top};
 use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, grouping};
-use crate::sql::types::place::is_place;
-use crate::sql::types::relation::{Field, PLACE, Relation};
+use crate::sql::types::columns::used;
+use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::tables::cloudtrail::TABLE;
 use written::Written;
@@ -322,17 +322,10 @@ impl Sequence {
 
     /// The columns that the list may look at.
     fn looked_at(&self, rows: &Relation) -> Relation {
-        let Some(names) = &self.names else { return rows.clone() };
-        let is_looked_at = |field: &Field| {
-            field.is_date
-                || is_place(field)
-                || field.name == PLACE
-                || names.contains(&field.name.to_lowercase())
-        };
-        let fields = rows.fields.iter().enumerate();
-        let columns: Vec<usize> =
-            fields.filter(|(_, field)| is_looked_at(field)).map(|(index, _)| index).collect();
-        rows.with_columns(&columns)
+        match &self.names {
+            Some(names) => rows.with_columns(&used(rows, names)),
+            None => rows.clone(),
+        }
     }
 
     /// What the SELECT shows of some of the rows that it has numbered, which are in order. `adjust` says what

@@ -36,6 +36,18 @@ impl Flow {
         })
     }
 
+    /// The same where places are numbers.
+    pub(super) fn rows_of_groups_at(
+        &self,
+        groups: &Counted,
+        places: Series,
+        limits: &Limits,
+    ) -> Result<Projected> {
+        let mut placed = Relation { height: groups.count, ..Relation::default() };
+        placed.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, places);
+        self.rows_of_groups(groups, placed, limits)
+    }
+
     /// The rows that an answer stands for, before OFFSET and LIMIT, where groups have not been made rows of.
     pub fn shown(&self, flowed: Flowed, limits: &Limits) -> Result<Flowed> {
         let Flowed::Groups(groups) = flowed else { return Ok(flowed) };
@@ -83,9 +95,7 @@ impl<'f> ShownGroups<'f> {
 
     /// Makes rows from groups; `places` are numbers in the order of the groups' first events.
     pub fn add(&self, groups: &Counted, places: Series) -> Result<()> {
-        let mut placed = Relation { height: groups.count, ..Relation::default() };
-        placed.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, places);
-        let Projected { rows, keys, .. } = self.flow.rows_of_groups(groups, placed, self.limits)?;
+        let Projected { rows, keys, .. } = self.flow.rows_of_groups_at(groups, places, self.limits)?;
         let part = in_order(Part { rows, keys }, self.flow.wanted)?;
         if part.rows.height > 0 { self.keep(part) } else { Ok(()) }
     }
