@@ -1,6 +1,6 @@
 //! Binds queries: WITH, set operations, VALUES, OFFSET and LIMIT.
 
-use sqlparser::ast::{Expr, Ident, LimitClause, Query, SetExpr, SetQuantifier, With};
+use sqlparser::ast::{Ident, LimitClause, Query, SetExpr, SetQuantifier, With};
 
 use super::from;
 use super::resolve::Clause;
@@ -11,7 +11,7 @@ use crate::sql::eval::resolve::{list, rows};
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::syntax::calls::cells;
 use crate::sql::syntax::grouping::order_exprs;
-use crate::sql::syntax::limits::Limits;
+use crate::sql::syntax::limits::{Limits, is_all};
 use crate::sql::syntax::{names, recursion, walk};
 use crate::sql::types::columns::column_names;
 use crate::sql::types::relation::Relation;
@@ -44,7 +44,6 @@ impl Binder {
 
     /// OFFSET and LIMIT.
     fn limits(&self, like: &Scope<'_>, query: &mut Query) -> Result<()> {
-        let is_all = |expr: &Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
         let mut has_subquery = false;
         match &mut query.limit_clause {
             Some(LimitClause::LimitOffset { limit, offset, .. }) => {

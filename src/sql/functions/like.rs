@@ -3,16 +3,13 @@
 use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
 
-use super::pattern::Pattern;
+use super::pattern::{PATTERN_BYTES_MAX, Pattern};
 use super::{partition, predicate};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::scope::Scope;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
-
-/// Largest compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 4 << 20;
 
 pub(in crate::sql) fn like(
     scope: &Scope<'_>,

@@ -11,7 +11,7 @@ use regex::{Regex, RegexBuilder};
 use crate::sql::error::{Result, SqlError};
 
 /// Largest compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 4 << 20;
+pub(super) const PATTERN_BYTES_MAX: usize = 4 << 20;
 
 /// How often the search in one text may go back.
 const STEPS_MAX: usize = 1_000_000;
@@ -56,15 +56,16 @@ impl Pattern {
         }
     }
 
-    /// The first match that begins at a place or after it; what is before is seen by `^` and `\b`.
-    pub fn first(&self, text: &str, from: usize) -> Result<Option<Found>> {
+    /// A group (0: all) of the first match that begins at a place or after it; what is before is seen by `^` and `\b`.
+    pub fn first(&self, text: &str, from: usize, group: usize) -> Result<Option<Range<usize>>> {
         match self {
-            Self::Linear(regex) => Ok(regex
-                .captures_at(text, from)
-                .map(|found| of_groups(found.iter().map(|group| group.map(|group| group.range()))))),
+            Self::Linear(regex) if group == 0 => Ok(regex.find_at(text, from).map(|found| found.range())),
+            Self::Linear(regex) => {
+                Ok(regex.captures_at(text, from).and_then(|found| Some(found.get(group)?.range())))
+            }
             Self::Backtracking(regex) => {
                 let found = regex.captures_from_pos(text, from).map_err(|_| too_long())?;
-                Ok(found.map(|found| of_groups(found.iter().map(|group| group.map(|group| group.range())))))
+                Ok(found.and_then(|found| Some(found.get(group)?.range())))
             }
         }
     }

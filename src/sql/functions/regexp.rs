@@ -94,8 +94,7 @@ fn extract(call: &Call<'_>) -> Result<Values> {
             missing = Some((group, pattern.groups() - 1));
             return Ok(None);
         };
-        let found = pattern.first(text, 0)?;
-        let range = found.and_then(|found| found.get(place).cloned().flatten());
+        let range = pattern.first(text, 0, place)?;
         Ok(range.and_then(|range| text.get(range)).map(str::to_owned))
     })?;
     no_group(call, missing)?;
@@ -141,8 +140,7 @@ fn position(call: &Call<'_>) -> Result<Values> {
             return Ok(Some(-1));
         };
         // `^` and `\b` still see what is before the first position.
-        let range =
-            |at| Ok::<_, SqlError>(regex.first(text, at)?.and_then(|found| found.first().cloned().flatten()));
+        let range = |at| regex.first(text, at, 0);
         let mut found = range(from)?;
         for _ in 0..before {
             let Some(last) = found else { break };

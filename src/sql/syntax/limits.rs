@@ -20,7 +20,6 @@ impl Limits {
     /// # Errors
     /// It has a form that is not supported.
     pub fn of(query: &Query) -> Result<Option<Self>> {
-        let is_all = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
         let (offset, mut count) = match &query.limit_clause {
             None if query.fetch.is_none() => return Ok(None),
             None => (None, None),
@@ -50,6 +49,11 @@ impl Limits {
         let offset = self.offset.as_ref().map_or(Some(0), number)?;
         number(self.count.as_ref()?)?.checked_add(offset)
     }
+}
+
+/// Whether a LIMIT is `ALL`.
+pub(in crate::sql) fn is_all(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(ident) if ident.value == "all")
 }
 
 /// A number that is a literal.

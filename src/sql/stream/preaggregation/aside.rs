@@ -194,9 +194,11 @@ impl Aside {
         })
     }
 
-    /// Adds the values of a block to a set, unsettled.
-    pub fn add_values(&self, block: &ValueBlock, set: &mut TextSet) -> Result<()> {
-        self.get(&block.block, set, |_| Ok(()))
+    /// The values of a block, unsettled.
+    pub fn values_of(&self, block: &ValueBlock) -> Result<TextSet> {
+        let mut set = TextSet::default();
+        self.get(&block.block, &mut set, |_| Ok(()))?;
+        Ok(set)
     }
 }
 

@@ -174,9 +174,8 @@ impl Part {
     /// Adds the groups of another part whose hashes are `meant`.
     pub fn append_some(&mut self, other: &Self, meant: impl Fn(u64) -> bool) -> Result<()> {
         let is_meant: Vec<bool> = other.keys.hashes().iter().map(|hash| meant(*hash)).collect();
-        let texts = other.keys.texts()?.iter().zip(other.keys.hashes());
-        for ((text, hash), _) in texts.zip(&is_meant).filter(|(_, is_meant)| **is_meant) {
-            self.keys.add(*hash, "", text);
+        for ((hash, text), _) in other.keys.hashed()?.zip(&is_meant).filter(|(_, is_meant)| **is_meant) {
+            self.keys.add(hash, "", text);
         }
         self.places.extend(chosen(&other.places, &is_meant));
         for (held, more) in self.held.iter_mut().zip(&other.held) {

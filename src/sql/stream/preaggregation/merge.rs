@@ -258,12 +258,10 @@ impl<'p> Merge<'p> {
                     }
                 };
                 for (_, set) in &list {
-                    set.texts()?.iter().zip(set.hashes()).for_each(|(value, hash)| add(*hash, value));
+                    set.hashed()?.for_each(|(hash, value)| add(hash, value));
                 }
                 for block in &on_disk {
-                    let mut set = TextSet::default();
-                    self.room.aside.add_values(block, &mut set)?;
-                    set.texts()?.iter().zip(set.hashes()).for_each(|(value, hash)| add(*hash, value));
+                    self.room.aside.values_of(block)?.hashed()?.for_each(|(hash, value)| add(hash, value));
                 }
                 all.settle();
                 count += std::mem::take(&mut all).len();
@@ -286,16 +284,11 @@ impl<'p> Merge<'p> {
                 }
             };
             for (worker, set) in &list {
-                let texts = set.texts()?;
-                texts.iter().zip(set.hashes()).for_each(|(value, hash)| add(*worker, *hash, value));
+                set.hashed()?.for_each(|(hash, value)| add(*worker, hash, value));
             }
             for block in &on_disk {
-                let mut set = TextSet::default();
-                self.room.aside.add_values(block, &mut set)?;
-                set.texts()?
-                    .iter()
-                    .zip(set.hashes())
-                    .for_each(|(value, hash)| add(block.worker, *hash, value));
+                let values = self.room.aside.values_of(block)?;
+                values.hashed()?.for_each(|(hash, value)| add(block.worker, hash, value));
             }
             counted = all.counted();
         }

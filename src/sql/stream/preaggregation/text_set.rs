@@ -80,6 +80,11 @@ impl TextSet {
         Ok(TextsOf { all, ends: &self.ends })
     }
 
+    /// The texts by number, with their hashes.
+    pub fn hashed(&self) -> Result<impl Iterator<Item = (u64, &str)>> {
+        Ok(self.hashes.iter().copied().zip(self.texts()?.iter()))
+    }
+
     /// The bytes of all texts, one text behind the other.
     pub fn all(&self) -> &[u8] {
         &self.all
